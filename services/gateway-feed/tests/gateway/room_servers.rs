@@ -8,6 +8,7 @@ use oasis_postgres::testing;
 use oasis_store::Revocation;
 use serde_json::{Value, json};
 
+use crate::client::{get, send};
 use crate::credentials::{api_key, store};
 use crate::process::until;
 use crate::rooms::{Log, SECRET, SERVICE, call, gateway, line, open_room, token, write};
@@ -90,6 +91,85 @@ async fn a_page_shows_no_line_that_is_newer_than_a_revocation() {
     assert_eq!(page(&bob).await, (200, Some(2)));
     for token in [&ann, &cid, &dan] {
         assert_eq!(page(token).await, (401, None));
+    }
+    gateway.stop().await;
+}
+
+/// The direct connection does not work, so the gateway polls the table.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_polls_ends_the_streams_of_those_who_lose_their_right_within_3_s() {
+    let db = database().await;
+    let flags = ["--jwt-secret", SECRET, "--ingest-tokens", SERVICE];
+    let direct = ["--listen-database-url", "postgres://127.0.0.1:1/none?connect_timeout=1"];
+    let gateway = Gateway::start(&db.url, &[&flags[..], &direct].concat()).await;
+    open_room(&gateway, "r", json!({"owner": "ann"})).await;
+    let store = store(&db.url);
+    let key = api_key(&store, "k1", "cid", None).await;
+    let [ann, bob, dan] = ["ann", "bob", "dan"].map(|user| token(user, 600));
+    let mut anns = Log::open(&gateway, "r", "?tail=0", &ann).await.connected().await;
+    let polls = get(gateway.address, "/ready").await.json()["polls"].as_str().unwrap().to_owned();
+    assert!(polls.contains("LISTEN_DATABASE_URL can't be reached"), "{polls}");
+    let now = oasis_core::Ts::clamped(jiff::Timestamp::now());
+    let revocations = [
+        (&key, Revocation::Key { id: "k1".into() }),
+        (&bob, Revocation::Token { jti: "bob-600".into(), until: None }),
+        (&dan, Revocation::User { sub: "dan".into(), before: now, until: None }),
+    ];
+    let mut ending = Vec::new();
+    for (token, _) in &revocations {
+        ending.push(Log::open(&gateway, "r", "?tail=0", token).await.connected().await);
+    }
+    let eve = token("eve", 600);
+    let mut eves = Log::open(&gateway, "r", "?tail=0", &eve).await.connected().await;
+    let began = Instant::now();
+    for (_, revocation) in &revocations {
+        store.revoke(revocation).await.unwrap();
+    }
+    let sql = postgres(&db.url).await;
+    insert_row(&sql, "room:r", "log", &json!({"message": "of eve too"}).to_string()).await;
+    insert_row(&sql, "room:r", "room.updated", r#"{"readers": "owner"}"#).await;
+    insert_row(&sql, "room:r", "log", &json!({"message": "secret"}).to_string()).await;
+    for log in &mut ending {
+        assert_eq!(log.closed().await, "revoked");
+    }
+    while let Some((name, _, data)) = eves.event().await {
+        assert!(name != "log" || data["message"] == "of eve too", "{data}");
+    }
+    assert_eq!(anns.messages(2).await, ["of eve too", "secret"]);
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_was_revoked_while_no_gateway_ran_opens_no_stream() {
+    let db = database().await;
+    let gateway = gateway(&db.url).await;
+    let address = gateway.address;
+    open_room(&gateway, "r", json!({})).await;
+    let store = store(&db.url);
+    let (key, bob, dan) = (api_key(&store, "k1", "cid", None).await, token("bob", 600), token("dan", 600));
+    for token in [&key, &bob, &dan] {
+        Log::open(&gateway, "r", "", token).await.connected().await;
+    }
+    gateway.stop().await;
+    let now = oasis_core::Ts::clamped(jiff::Timestamp::now());
+    for revocation in [
+        Revocation::Key { id: "k1".into() },
+        Revocation::Token { jti: "bob-600".into(), until: None },
+        Revocation::User { sub: "dan".into(), before: now, until: None },
+    ] {
+        store.revoke(&revocation).await.unwrap();
+    }
+    let flags = ["--jwt-secret", SECRET, "--ingest-tokens", SERVICE];
+    let gateway = Gateway::start_at(&db.url, &flags, address).await;
+    for token in [&key, &bob, &dan] {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("last-event-id", "1")];
+        // The first requests come before the gateway has read the table.
+        let answer = send(address, "GET", "/api/v1/rooms/r/logs", &headers, "").await;
+        let body = String::from_utf8(answer.body.to_vec()).unwrap();
+        let refused = answer.status == 401 || body.contains(r#""reason":"refused""#);
+        assert!(refused && !body.contains("connected"), "{} {body}", answer.status);
     }
     gateway.stop().await;
 }

@@ -71,6 +71,11 @@ impl Log {
         Self(Feed::open_path(gateway.address, &path, &[("authorization", &bearer)]).await)
     }
 
+    /// The text of the next block, even if it has no data.
+    pub(crate) async fn block(&mut self) -> Option<String> {
+        self.0.text().await.unwrap()
+    }
+
     /// The name, the id and the data of the next event. Blocks without data are skipped.
     pub(crate) async fn event(&mut self) -> Option<(String, Option<i64>, Value)> {
         while let Some(block) = self.0.text().await.unwrap() {
