@@ -78,6 +78,7 @@ pub(crate) enum Block {
 }
 
 pub(crate) struct Feed {
+    pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     body: Incoming,
     buffer: Vec<u8>,
@@ -93,10 +94,10 @@ impl Feed {
         let response = exchange(address, request("GET", path, headers, "")).await;
         assert_eq!(response.status(), 200);
         let (head, body) = response.into_parts();
-        Self { headers: head.headers, body, buffer: Vec::new() }
+        Self { status: head.status, headers: head.headers, body, buffer: Vec::new() }
     }
 
-    /// Opens the stream at `path`. `None` if the gateway does not run.
+    /// As [`Feed::open_path`], but the status may be any. `None` if the gateway does not run.
     pub(crate) async fn try_open_path(
         address: SocketAddr,
         path: &str,
@@ -106,9 +107,8 @@ impl Feed {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.ok()?;
         tokio::spawn(connection);
         let response = sender.send_request(request("GET", path, headers, "")).await.ok()?;
-        assert_eq!(response.status(), 200);
         let (head, body) = response.into_parts();
-        Some(Self { headers: head.headers, body, buffer: Vec::new() })
+        Some(Self { status: head.status, headers: head.headers, body, buffer: Vec::new() })
     }
 
     /// The next block; `None` at a clean end, an error if the connection broke.

@@ -16,6 +16,8 @@ mod query;
 mod resume;
 mod room_borders;
 mod room_errors;
+mod room_isolation;
+mod room_model;
 mod room_outages;
 mod room_resume;
 mod room_rows;

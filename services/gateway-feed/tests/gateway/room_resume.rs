@@ -42,6 +42,7 @@ async fn view(room: usize, addresses: [SocketAddr; 2], drops: Arc<AtomicUsize>) 
             tokio::time::sleep(Duration::from_millis(5)).await;
             continue;
         };
+        assert_eq!(feed.status, 200);
         let end = LINES.min(seen.len() + 17 + connection * 31 % 60);
         while seen.len() < end {
             match feed.block().await {
