@@ -49,7 +49,7 @@ impl Rights {
         let found = loop {
             let error = match self.store.revocations(0).await {
                 Ok(found) if found.head >= head => break found,
-                Ok(_) => chain(&LookupError::Stale),
+                Ok(_) => chain(&ReadError::Stale),
                 Err(error) => chain(&error),
             };
             tracing::warn!(error, "the revoked tokens can't be read, and the gateway tries again");
