@@ -103,7 +103,11 @@ async fn check_reports_hidden_rows_and_missing_rights() {
         .unwrap();
     assert_eq!(store.check(Need::Read).await, Vec::<String>::new());
     owner.batch_execute(&format!("REVOKE SELECT ON oasis_api_keys FROM {role}")).await.unwrap();
-    assert_eq!(store.revocations().await.unwrap(), [], "the tail of a gateway needs no right to the keys");
+    assert_eq!(
+        store.revocations(0).await.unwrap().revocations,
+        [],
+        "the tail of a gateway needs no right to the keys"
+    );
     owner.batch_execute(&format!("GRANT SELECT ON oasis_api_keys TO {role}")).await.unwrap();
     let reasons = store.check(Need::Write).await.join("\n");
     assert!(reasons.contains("can't append"), "no policy allows INSERT, but the reasons are: {reasons}");
