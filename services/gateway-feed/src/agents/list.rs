@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hyper::Uri;
+use oasis_core::room::RoomId;
 use oasis_core::{Status, Task, Ts, meta};
 use oasis_service::{ApiError, Query, Response};
 use serde::Serialize;
@@ -35,6 +36,7 @@ struct AgentView<'a> {
     /// The interval in seconds.
     interval: Option<Value>,
     last_id: i64,
+    room: Option<&'a str>,
 }
 
 impl Agents {
@@ -113,6 +115,7 @@ fn show(Listed { ping, state, since }: &Listed, readers_known: bool) -> AgentVie
         last_seen: Ts::clamped(ping.recorded_at).to_string(),
         interval: ping.interval_seconds(),
         last_id: ping.id,
+        room: ping.room.as_ref().map(RoomId::as_str),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oasis_core::ping::{self, BACK, LOST, PING, Pinger};
+use oasis_core::room::RoomId;
 use oasis_core::{Layer, Meta, Module, Source, Status, Task, Ts};
 use oasis_store::StoredEvent;
 use serde_json::{Map, Value};
@@ -43,6 +44,8 @@ pub(super) struct Observation {
     /// The agent promises that its next ping comes within this time. `None` if the agent promises no next
     /// ping.
     pub(super) interval: Option<Duration>,
+    /// The room with the agent's log. `None` if the event names none.
+    pub(super) room: Option<RoomId>,
     pub(super) recorded_at: Timestamp,
 }
 
@@ -78,6 +81,7 @@ impl Observation {
             module: event.module.clone(),
             status: event.status,
             interval: ping::interval(meta),
+            room: meta.get("room").and_then(Value::as_str).and_then(|room| RoomId::parse(room).ok()),
             recorded_at: event.recorded_at,
         })
     }

@@ -73,10 +73,10 @@ async fn every_agent_is_listed_with_its_state() {
         address,
         "a",
         "in_progress",
-        json!({ "interval": 60, "repeat": true, "role": "ann@example.com" }),
+        json!({ "interval": 60, "repeat": true, "role": "ann@example.com", "room": "plan-1" }),
     )
     .await;
-    ping(address, "c", "failure", json!({ "agent": "builder", "exit_code": 7 })).await;
+    ping(address, "c", "failure", json!({ "agent": "builder", "exit_code": 7, "room": "../x" })).await;
     let all = until(address, &["stopped", "working", "idle"]).await;
     let shown = get(address, &format!("{AGENTS}?agent=planner")).await;
     assert_eq!(shown.headers["access-control-allow-origin"], "*");
@@ -98,7 +98,7 @@ async fn every_agent_is_listed_with_its_state() {
             r#"[{{"agent":"planner","role":"[withheld]","instance":"a","host":"build-7","pid":42,"#,
             r#""started":"2026-01-02T03:04:05.000Z","module":"PLANNER","vtid":"DEV-TEST-0001","#,
             r#""layer":"TEST","state":"working","status":null,"since":"{since}","last_seen":"{seen}","#,
-            r#""interval":60,"last_id":{last}}}]"#
+            r#""interval":60,"last_id":{last},"room":"plan-1"}}]"#
         ),
         since = since,
         // This value comes from the list itself. An assertion below compares it with the table.
@@ -108,6 +108,7 @@ async fn every_agent_is_listed_with_its_state() {
     assert_eq!(text, expected);
     assert_eq!(last_seen[..19], all[1]["last_seen"].as_str().unwrap()[..19]);
     assert_eq!((&all[0]["status"], &all[0]["interval"]), (&"failure".into(), &Value::Null));
+    assert_eq!(all[0]["room"], Value::Null, "no room can have this id");
     assert_eq!(all[2]["interval"], 90.5);
 
     // A gateway that starts now reads the agents from the table, and lists the same agents.
