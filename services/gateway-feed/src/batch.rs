@@ -83,7 +83,7 @@ impl<K: Send + 'static, V: Send + 'static> Batch<K, V> {
     }
 }
 
-impl<K, V> Inner<K, V> {
+impl<K: Send + 'static, V: Send + 'static> Inner<K, V> {
     fn lock(&self) -> MutexGuard<'_, Waiting<K, V>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +103,9 @@ impl<K, V> Inner<K, V> {
                 waiting.lookups.drain(..most).collect::<Vec<_>>()
             };
             let (keys, answers): (Vec<K>, Vec<_>) = next.drain(..).unzip();
-            match (self.lookup)(keys).await {
+            // A task of its own runs the lookup. So a panic fails only this statement.
+            let looked_up = tokio::spawn((self.lookup)(keys)).await;
+            match looked_up.unwrap_or(Err(LookupError::Interrupted)) {
                 Ok(values) => {
                     // Sending fails if the client has left in the meantime.
                     answers.into_iter().zip(values).for_each(|(answer, value)| drop(answer.send(Ok(value))));
@@ -133,6 +135,7 @@ mod tests {
             seen.lock().unwrap().push(keys.len());
             async move {
                 sleep(Duration::from_millis(10)).await;
+                assert!(!keys.contains(&13_000), "a fault");
                 if keys.contains(&7) {
                     return Err(ReadError::Stale);
                 }
@@ -159,6 +162,13 @@ mod tests {
         let first = batch.get(1);
         let (first, failed) = futures_util::future::join(first, batch.get(7)).await;
         assert!(first.is_err() && failed.is_err());
+        assert_eq!(batch.get(2).await.unwrap(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_in_a_statement_does_not_stop_later_lookups() {
+        let (batch, _) = doubling();
+        assert!(matches!(batch.get(13_000).await, Err(LookupError::Interrupted)));
         assert_eq!(batch.get(2).await.unwrap(), 4);
     }
 
