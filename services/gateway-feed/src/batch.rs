@@ -105,7 +105,7 @@ impl<K: Send + 'static, V: Send + 'static> Inner<K, V> {
             let (keys, answers): (Vec<K>, Vec<_>) = next.drain(..).unzip();
             // A task of its own runs the lookup. So a panic fails only this statement.
             let looked_up = tokio::spawn((self.lookup)(keys)).await;
-            match looked_up.unwrap_or(Err(LookupError::Interrupted)) {
+            match looked_up.unwrap_or(Err(ReadError::Interrupted)) {
                 Ok(values) => {
                     // Sending fails if the client has left in the meantime.
                     answers.into_iter().zip(values).for_each(|(answer, value)| drop(answer.send(Ok(value))));
@@ -168,7 +168,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_panic_in_a_statement_does_not_stop_later_lookups() {
         let (batch, _) = doubling();
-        assert!(matches!(batch.get(13_000).await, Err(LookupError::Interrupted)));
+        assert!(matches!(batch.get(13_000).await, Err(ReadError::Interrupted)));
         assert_eq!(batch.get(2).await.unwrap(), 4);
     }
 

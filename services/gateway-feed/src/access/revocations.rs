@@ -71,8 +71,8 @@ impl Revocations {
         Ok(())
     }
 
-    /// As [`Revocations::check`], but also knows every revocation up to the row `id`, even if the tail has not
-    /// read this row yet. Only in that case, the table is read.
+    /// As [`Revocations::check`], but also knows every revocation up to the row `id`, even if the tail has
+    /// not read this row yet. Only in that case, the table is read.
     ///
     /// # Errors
     /// As [`Revocations::check`]; also 503 if the table cannot be read.

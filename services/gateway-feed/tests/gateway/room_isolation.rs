@@ -1,5 +1,5 @@
-//! A random test of isolation: no viewer gets a line that it may not read, and each viewer gets all other lines
-//! once. The seed is printed. `ROOMS_SEED=n` repeats one round, and `ROOMS_SECONDS=n` sets the time.
+//! A random test of isolation: no viewer gets a line that it may not read, and each viewer gets all other
+//! lines once. The seed is printed. `ROOMS_SEED=n` repeats one round, and `ROOMS_SECONDS=n` sets the time.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -22,6 +22,9 @@ const ROOMS: usize = 3;
 const USERS: usize = 3;
 /// How long the test waits for something that must happen.
 const SOON: Duration = Duration::from_secs(20);
+
+/// The ids and the messages of lines.
+type Lines = Vec<(i64, String)>;
 
 /// SplitMix64.
 struct Random(u64);
@@ -47,7 +50,7 @@ impl Random {
 /// What a viewer has got so far.
 #[derive(Default)]
 struct Seen {
-    lines: Vec<(i64, String)>,
+    lines: Lines,
     cursor: String,
     /// The reasons of `close`, and the head of the table before the connection was opened.
     closed: Vec<(String, i64)>,
@@ -103,7 +106,7 @@ struct Round {
     credentials: Vec<Credential>,
     viewers: Vec<Viewer>,
     /// The lines on pages, with the credential and the room of the page.
-    pages: Arc<Mutex<Vec<(usize, usize, Vec<(i64, String)>)>>>,
+    pages: Arc<Mutex<Vec<(usize, usize, Lines)>>>,
     lines: usize,
 }
 
@@ -293,8 +296,8 @@ async fn play(world: &mut World, url: &str, seed: u64) {
     check(&round, &model);
 }
 
-/// Waits until each viewer that may read has got the last line, and until the streams of all other viewers have
-/// ended. As a client does, a viewer connects again if its stream has ended.
+/// Waits until each viewer that may read has got the last line, and until the streams of all other viewers
+/// have ended. As a client does, a viewer connects again if its stream has ended.
 async fn settle(world: &mut World, round: &mut Round, model: &Model) {
     let deadline = Instant::now() + SOON;
     let mut nth = 0;
@@ -344,8 +347,8 @@ fn check(round: &Round, model: &Model) {
     }
 }
 
-/// Checks that lines are the first lines of a room, once and in order, and that the credential may get each of
-/// them. Returns the number of lines.
+/// Checks that lines are the first lines of a room, once and in order, and that the credential may get each
+/// of them. Returns the number of lines.
 fn check_lines(model: &Model, credential: &Credential, room: usize, lines: &[(i64, String)]) -> usize {
     let stored = &model.rooms[room].lines;
     assert!(lines.len() <= stored.len(), "{credential:?} got too many lines: {lines:?}");

@@ -45,8 +45,8 @@ pub(crate) struct Model {
     revoked: Vec<(i64, String, String)>,
 }
 
-/// How long a stream may outlive its credential, in seconds. The clocks of the gateway and of the database are
-/// the same, but the processor may be busy.
+/// How long a stream may outlive its credential, in seconds. The clocks of the gateway and of the database
+/// are the same, but the processor may be busy.
 const LATE: f64 = 0.4;
 
 impl Model {

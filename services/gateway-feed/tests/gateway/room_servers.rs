@@ -1,5 +1,5 @@
-//! Tests revocations where the gateway learns of them late: while it does not run, while LISTEN does not work,
-//! and on a database server that is behind.
+//! Tests revocations where the gateway learns of them late: while it does not run, while LISTEN does not
+//! work, and on a database server that is behind.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ pub(crate) async fn insert_row(client: &tokio_postgres::Client, channel: &str, k
     client.execute(sql, &[&kind, &channel, &meta]).await.unwrap();
 }
 
-/// The pool of the gateway reads a standby that is behind the server that the tail reads. The standby does not
-/// have the revocation yet.
+/// The pool of the gateway reads a standby that is behind the server that the tail reads. The standby does
+/// not have the revocation yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_counts_although_the_pool_reads_a_standby_that_is_behind() {
     let primary = Arc::new(testing::cluster().await);
