@@ -45,7 +45,7 @@ async fn a_revocation_counts_although_the_pool_reads_a_standby_that_is_behind() 
     let gateway = Gateway::start(&behind, &flags).await;
     // The gateway has asked the standby for the revocations.
     let asked = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'gateway-feed' \
-                   AND query LIKE '%e.kind = $2%')";
+                   AND query LIKE '%AS head, clock_timestamp() AS now%')";
     until(&reader, asked).await;
     let (mut anns, bobs) = (
         Log::open(&gateway, "r", "", &token("ann", 600)).await,
