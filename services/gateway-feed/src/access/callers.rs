@@ -98,7 +98,7 @@ impl Callers {
     pub(crate) async fn admit(&self, request: &Request) -> Result<Caller<'_>, NotAdmitted> {
         let caller = self.identify(request).await?;
         if let Caller::Viewer(viewer) = &caller {
-            self.check(viewer)?;
+            self.check(viewer).await?;
         }
         Ok(caller)
     }
@@ -107,7 +107,8 @@ impl Callers {
     ///
     /// # Errors
     /// See [`Revocations::check`].
-    pub(crate) fn check(&self, viewer: &Viewer) -> Result<(), NotAdmitted> {
+    pub(crate) async fn check(&self, viewer: &Viewer) -> Result<(), NotAdmitted> {
+        self.revocations.started().await;
         self.revocations.check(viewer)
     }
 

@@ -36,7 +36,7 @@ impl Readers {
     /// 401 if the token is missing or not accepted; 503 if the token cannot be checked now.
     pub(crate) async fn admit(&self, request: &Request) -> Result<(), ApiError> {
         match self.identify(request).await? {
-            Some(viewer) => Ok(self.callers.check(&viewer)?),
+            Some(viewer) => Ok(self.callers.check(&viewer).await?),
             None => Ok(()),
         }
     }

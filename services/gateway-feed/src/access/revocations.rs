@@ -1,20 +1,26 @@
 //! [`Revocations`]: which credentials have been revoked.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
+use std::time::Duration;
 
 use oasis_core::Ts;
 use oasis_identity::Rejection;
 use oasis_service::ApiError;
 use oasis_store::{Revocation, Store};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::not_admitted::NotAdmitted;
 use super::subject::Subject;
 use super::viewer::Viewer;
 
+/// How long a request waits after the start of the gateway until the revocations have been read.
+const START_WITHIN: Duration = Duration::from_secs(2);
+
 /// The credentials that have been revoked, as far as the tail has read the table.
 #[derive(Debug, Default)]
-pub(crate) struct Revocations(RwLock<Revoked>);
+pub(crate) struct Revocations(watch::Sender<Revoked>);
 
 #[derive(Debug, Default)]
 struct Revoked {
@@ -26,30 +32,32 @@ struct Revoked {
 }
 
 impl Revocations {
-    fn read(&self) -> RwLockReadGuard<'_, Revoked> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Revoked> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Replaces all revocations by those up to the id `head`. From now on, viewers can be checked.
     pub(crate) fn replace(&self, revocations: &[Revocation], head: i64) {
         let mut revoked = Revoked { through: Some(head), ..Revoked::default() };
         revocations.iter().for_each(|revocation| revoked.add(revocation));
-        *self.write() = revoked;
+        self.0.send_replace(revoked);
     }
 
     /// Adds a revocation.
     pub(crate) fn add(&self, revocation: &Revocation) {
-        self.write().add(revocation);
+        self.0.send_modify(|revoked| revoked.add(revocation));
     }
 
     /// Notes that every revocation up to `id` has been added.
     pub(crate) fn reached(&self, id: i64) {
-        let mut revoked = self.write();
-        revoked.through = revoked.through.map(|through| through.max(id));
+        self.0.send_if_modified(|revoked| {
+            revoked.through = revoked.through.map(|through| through.max(id));
+            // Nobody waits for this change.
+            false
+        });
+    }
+
+    /// Waits until the revocations have been read, but not for long.
+    pub(crate) async fn started(&self) {
+        let mut revoked = self.0.subscribe();
+        // The channel stays open, because `self` has the sender.
+        let _ = timeout(START_WITHIN, revoked.wait_for(|revoked| revoked.through.is_some())).await;
     }
 
     /// Checks that the credential of `viewer` has not been revoked.
@@ -57,9 +65,11 @@ impl Revocations {
     /// # Errors
     /// 401 if the credential has been revoked; 503 until the revocations have been read.
     pub(crate) fn check(&self, viewer: &Viewer) -> Result<(), NotAdmitted> {
-        let revoked = self.read();
+        let revoked = self.0.borrow();
         if revoked.through.is_none() {
-            return Err(NotAdmitted::Unavailable(unavailable("the revoked tokens have not been read yet")));
+            let why = "the revoked tokens have not been read yet";
+            let error = ApiError::unavailable("starting", "the token cannot be checked yet", why);
+            return Err(NotAdmitted::Unavailable(error));
         }
         let is_revoked = |subject| match revoked.subjects.get(&subject) {
             None => false,
@@ -77,7 +87,7 @@ impl Revocations {
     /// # Errors
     /// As [`Revocations::check`]; also 503 if the table cannot be read.
     pub(crate) async fn check_up_to(&self, id: i64, viewer: &Viewer, store: &Store) -> Result<(), ApiError> {
-        let through = self.read().through.unwrap_or_default();
+        let through = self.0.borrow().through.unwrap_or_default();
         self.check(viewer)?;
         if id <= through {
             return Ok(());

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::body;
+use super::errors::no_such_room;
 use super::requests::Rooms;
 use super::rights::check_writer;
 use crate::access::Caller;
@@ -55,7 +56,8 @@ impl Rooms {
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
         let arrived = Instant::now();
-        let state = self.state(room).await?;
+        // The state of the directory may be old if this gateway polls the table.
+        let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
         check_writer(&state, &caller)?;
         if state.is_closed {
             return Err(ApiError::conflict("room_closed", format!("the room {room} is closed"))
