@@ -1,5 +1,6 @@
 //! Tests ids at their limits, and the methods and protocols of the routes of rooms.
 
+use futures_util::future::join_all;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::Bytes;
@@ -9,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::client::send;
 use crate::database;
-use crate::rooms::{SERVICE, call, gateway, line, open_room, refused, token, write};
+use crate::rooms::{Log, SERVICE, call, gateway, line, open_room, refused, token, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_is_compared_byte_by_byte_and_never_decoded() {
@@ -151,6 +152,61 @@ async fn many_rooms_are_followed_over_one_connection_of_http_2() {
         let text = String::from_utf8(stream.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         assert_eq!(text.matches("event: log").count(), 1, "{text}");
         assert!(text.contains(&format!("line of {nth}.")) && text.contains(r#""reason":"closed""#), "{text}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lowest_and_the_highest_cursors_work() {
+    let db = database().await;
+    let gateway = gateway(&db.url).await;
+    open_room(&gateway, "r", json!({})).await;
+    open_room(&gateway, "ended", json!({})).await;
+    let lines = json!([line("1"), line("2"), line("3")]);
+    for room in ["r", "ended"] {
+        assert_eq!(write(&gateway, room, lines.clone()).await.status, 201);
+    }
+    call(gateway.address, "DELETE", "/api/v1/rooms/ended", SERVICE, Value::Null).await;
+    let ann = token("ann", 600);
+    for (query, expected) in [
+        ("?before=9223372036854775807&limit=2", json!(["2", "3"])),
+        ("?after=9223372036854775807", json!([])),
+        ("?before=0", json!([])),
+        ("?before=1", json!([])),
+        ("?after=0&limit=1", json!(["1"])),
+        ("?after=0&limit=1000", json!(["1", "2", "3"])),
+    ] {
+        let path = format!("/api/v1/rooms/r/logs{query}");
+        let page = call(gateway.address, "GET", &path, &ann, Value::Null).await.json();
+        let messages = page["lines"].as_array().unwrap().iter().map(|line| line["message"].clone());
+        assert_eq!(json!(messages.collect::<Vec<_>>()), expected, "{query}: {page}");
+    }
+    for query in ["?before=9223372036854775808", "?after=-1", "?limit=0", "?limit=1001", "?before=1&after=1"]
+    {
+        let path = format!("/api/v1/rooms/r/logs{query}");
+        let answer = call(gateway.address, "GET", &path, &ann, Value::Null).await;
+        assert_eq!(refused(&answer), (400, "bad_parameter".to_owned()), "{query}");
+    }
+    // A cursor that the table has not reached belongs to another table. So the stream begins again.
+    // The gateway first waits for a moment, so all streams are opened at the same time.
+    let cases = [
+        ("r", "?last_event_id=0", false),
+        ("r", "?last_event_id=9223372036854775807", true),
+        ("ended", "?last_event_id=0", false),
+        ("ended", "?last_event_id=9223372036854775807", true),
+        ("ended", "?last_event_id=9223372036854775807&tail=3", true),
+    ];
+    let opened =
+        cases.map(async |(room, query, _)| Log::open(&gateway, room, query, &ann).await.connected().await);
+    for (mut log, (room, query, gap)) in join_all(opened).await.into_iter().zip(cases) {
+        if gap {
+            let (name, _, data) = log.event().await.unwrap();
+            assert_eq!((name.as_str(), &data["reason"]), ("gap", &json!("reset")), "{room}{query}");
+        }
+        assert_eq!(log.messages(3).await, ["1", "2", "3"], "{room}{query}");
+        if room == "ended" {
+            assert_eq!(log.closed().await, "closed", "{query}");
+        }
     }
     gateway.stop().await;
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::client::{Block, Feed};
 use crate::credentials::{api_key, store};
-use crate::room_model::{Credential, Model};
+use crate::room_model::{Credential, LATE, Model};
 use crate::room_servers::insert_row;
 use crate::rooms::{SECRET, SERVICE, call, gateway, token};
 use crate::{Gateway, database, postgres};
@@ -129,13 +129,14 @@ impl World {
         let mut credentials = Vec::new();
         let users: Vec<String> = (0..USERS).map(|nth| format!("{seed:x}-u{nth}")).collect();
         for (nth, user) in users.iter().enumerate() {
-            let (name, expires) = (format!("{user}-600"), None);
-            credentials.push(Credential { user: user.clone(), token: token(user, 600), name, expires });
-            let name = format!("{seed:x}k{nth}");
-            // The key ends within a second.
-            let soon = self.random.one_in(12);
-            let expires = soon.then(|| now().floor() + 1.0);
-            let token = api_key(&self.store, &name, user, soon.then_some(1)).await;
+            // Some credentials end within a second. A token is valid for another 30 s after its time.
+            let mut soon = || self.random.one_in(12).then(|| (now().floor() + 1.0, 1));
+            let (expires, seconds) = soon().map_or((None, 600), |(end, _)| (Some(end), -29));
+            let (name, token) = (format!("{user}-{seconds}"), token(user, seconds));
+            credentials.push(Credential { user: user.clone(), token, name, expires });
+            let (name, soon) = (format!("{seed:x}k{nth}"), soon());
+            let token = api_key(&self.store, &name, user, soon.map(|(_, seconds)| seconds)).await;
+            let expires = soon.map(|(end, _)| end);
             credentials.push(Credential { user: user.clone(), token, name, expires });
         }
         let rooms: Vec<String> = (0..ROOMS).map(|nth| format!("{seed:x}-r{nth}")).collect();
@@ -203,7 +204,7 @@ impl World {
             }
             14 if self.random.one_in(2) => {
                 let name = self.random.pick(&round.credentials).name.clone();
-                let is_token = name.ends_with("-600");
+                let is_token = name.contains("-u");
                 Act::Revoke(match is_token {
                     true => Revocation::Token { jti: name, until: None },
                     false => Revocation::Key { id: name },
@@ -281,9 +282,9 @@ async fn play(world: &mut World, url: &str, seed: u64) {
         let acts: Vec<Act> = (0..1 + world.random.below(8)).map(|_| world.act(&mut round)).collect();
         join_all(acts.into_iter().map(|act| act.run(world, &round))).await;
     }
-    let mut expiring = round.credentials.iter().filter_map(|credential| credential.expires);
-    if let Some(expires) = expiring.next() {
-        let left = expires + 0.5 - now();
+    let expiring = round.credentials.iter().filter_map(|credential| credential.expires);
+    if let Some(expires) = expiring.reduce(f64::max) {
+        let left = expires + LATE + 0.1 - now();
         tokio::time::sleep(Duration::from_secs_f64(left.max(0.0))).await;
     }
     for room in &round.rooms {
@@ -363,7 +364,7 @@ fn check_lines(model: &Model, credential: &Credential, room: usize, lines: &[(i6
 #[tokio::test(flavor = "multi_thread")]
 async fn no_viewer_gets_a_line_that_it_may_not_read_and_each_viewer_gets_all_other_lines() {
     let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
-    let time = Duration::from_secs(number("ROOMS_SECONDS").unwrap_or(15));
+    let time = Duration::from_secs(number("ROOMS_SECONDS").unwrap_or(12));
     let first = number("ROOMS_SEED");
     let db = database().await;
     let mut world = World {

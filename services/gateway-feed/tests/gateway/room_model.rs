@@ -47,7 +47,7 @@ pub(crate) struct Model {
 
 /// How long a stream may outlive its credential, in seconds. The clocks of the gateway and of the database
 /// are the same, but the processor may be busy.
-const LATE: f64 = 0.4;
+pub(crate) const LATE: f64 = 1.0;
 
 impl Model {
     /// Reads the rows after the id `after`. The rooms have these channels.

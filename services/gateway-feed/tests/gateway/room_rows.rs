@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::client::{Feed, send};
-use crate::database;
-use crate::postgres;
+use crate::client::{Feed, get, send};
 use crate::room_servers::insert_row;
-use crate::rooms::{Log, call, gateway, open_room, token};
+use crate::rooms::{Log, SECRET, SERVICE, call, gateway, open_room, token, write};
+use crate::{Gateway, database, insert, postgres};
 
 /// Values of `meta` that no gateway writes.
 fn hostile() -> Vec<String> {
@@ -135,5 +134,61 @@ async fn a_room_that_was_opened_by_sql_works() {
     assert_eq!([status(&ann).await, status(&bob).await], [200, 403]);
     insert_row(&sql, "room:r", "room.closed", "{}").await;
     assert_eq!(log.closed().await, "closed");
+    gateway.stop().await;
+}
+
+/// The public routes show rows of the public channel only, whatever the rows of rooms contain.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_public_route_shows_a_row_of_a_room() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &["--jwt-secret", SECRET, "--ingest-tokens", SERVICE]).await;
+    let sql = postgres(&db.url).await;
+    let mut feed = Feed::open(gateway.address, "", &[]).await;
+    feed.connected().await;
+    open_room(&gateway, "r", json!({"title": "SECRET"})).await;
+    let line = json!({"agentType": "secret", "message": "SECRET", "vtid": "DEV-SECRET-0001",
+                      "metadata": {"agent": "SECRET"}});
+    assert_eq!(write(&gateway, "r", line).await.status, 201);
+    for kind in ["log", "ping", "secret", "room.updated"] {
+        let meta = r#"{"agent": "SECRET", "instance": "SECRET", "message": "SECRET"}"#;
+        insert_row(&sql, "room:r", kind, meta).await;
+    }
+    let pretend = "UPDATE oasis_events SET source = 'agent.ping' WHERE kind = 'ping'";
+    let refused = sql.batch_execute(pretend).await;
+    assert!(refused.is_err(), "rows never change");
+    let ping = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, \
+                  channel, meta) VALUES (now(), 'UNSET', 'UNSET', 'SECRET', 'agent.ping', 'ping', 'info', \
+                  'UNSET-SECRET-PING', 'vt/UNSET-ping', 'room:r', \
+                  '{\"agent\": \"SECRET\", \"interval\": 60}')";
+    sql.batch_execute(ping).await.unwrap();
+    let mut log = Log::open(&gateway, "r", "", &token("ann", 600)).await.connected().await;
+    // From here on, the gateway has read all these rows.
+    assert_eq!(log.messages(2).await[0], "SECRET");
+    insert(&sql, "DEV-TEST-0001", "info", 1).await;
+    loop {
+        let block = feed.text().await.unwrap().unwrap();
+        assert!(!block.to_uppercase().contains("SECRET"), "{block}");
+        if block.contains("DEV-TEST-0001") {
+            break;
+        }
+    }
+    for path in [
+        "/api/v1/oasis/events?limit=100",
+        "/api/v1/oasis/events?vtid=DEV-SECRET-0001",
+        "/api/v1/oasis/events?kind=log",
+        "/api/v1/oasis/events?module=SECRET",
+        "/api/v1/oasis/agents",
+        "/api/v1/devhub/health",
+        "/ready",
+        "/metrics",
+        "/vtid/DEV-SECRET-0001",
+    ] {
+        let answer = get(gateway.address, path).await;
+        let body = String::from_utf8_lossy(&answer.body).replace("DEV-SECRET-0001", "").to_uppercase();
+        assert!(!body.contains("SECRET"), "{path}: {body}");
+    }
+    for path in ["/api/v1/oasis/events?channel=room:r", "/api/v1/devhub/feed?channel=room:r"] {
+        assert_eq!(get(gateway.address, path).await.status, 400, "{path}");
+    }
     gateway.stop().await;
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use oasis_postgres::testing;
 use oasis_store::Revocation;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::client::{get, send};
 use crate::credentials::{api_key, store};
@@ -166,7 +167,8 @@ async fn a_credential_that_was_revoked_while_no_gateway_ran_opens_no_stream() {
         let bearer = format!("Bearer {token}");
         let headers = [("authorization", bearer.as_str()), ("last-event-id", "1")];
         // The first requests come before the gateway has read the table.
-        let answer = send(address, "GET", "/api/v1/rooms/r/logs", &headers, "").await;
+        let answer = send(address, "GET", "/api/v1/rooms/r/logs", &headers, "");
+        let answer = timeout(Duration::from_secs(20), answer).await.expect("the stream did not end");
         let body = String::from_utf8(answer.body.to_vec()).unwrap();
         let refused = answer.status == 401 || body.contains(r#""reason":"refused""#);
         assert!(refused && !body.contains("connected"), "{} {body}", answer.status);
