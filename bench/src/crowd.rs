@@ -69,13 +69,23 @@ impl Crowd {
         address: SocketAddr,
         subscriptions: Vec<Subscription>,
     ) -> anyhow::Result<Self> {
+        Self::connect_counting(address, subscriptions, MARK).await
+    }
+
+    /// Like [`Crowd::connect`], but clients with [`Keep::Count`] count another mark. The server must send
+    /// these bytes once with each event.
+    pub(crate) async fn connect_counting(
+        address: SocketAddr,
+        subscriptions: Vec<Subscription>,
+        mark: &'static [u8],
+    ) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared { goal: AtomicU64::new(u64::MAX), ..Shared::default() });
         let (end, ended) = UnixStream::pair()?;
         let count = subscriptions.len();
         let reader = thread::Builder::new().name("crowd".into()).spawn({
             let shared = shared.clone();
             move || {
-                let result = read_all(address, &subscriptions, &shared, &ended);
+                let result = read_all(address, &subscriptions, mark, &shared, &ended);
                 if result.is_err() {
                     shared.failed.store(true, SeqCst);
                     shared.changed.notify_one();
@@ -169,12 +179,13 @@ struct Clients<'a> {
 fn read_all(
     address: SocketAddr,
     subscriptions: &[Subscription],
+    mark: &'static [u8],
     shared: &Shared,
     ended: &UnixStream,
 ) -> anyhow::Result<Vec<Received>> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, ended, EventData::new_u64(END), EventFlags::IN)?;
-    let (mark, buffer) = (Finder::new(MARK), vec![0; BUFFER]);
+    let (mark, buffer) = (Finder::new(mark), vec![0; BUFFER]);
     let mut clients = Clients { streams: Vec::new(), readers: Vec::new(), mark, buffer, shared };
     let mut ready = Vec::with_capacity(1_024);
     loop {

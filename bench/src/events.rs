@@ -9,7 +9,9 @@ use tokio_postgres::{Client, Statement};
 
 /// The mark: bytes that every event contains once. A server sends these bytes only in events.
 pub(crate) const MARK: &[u8] = b"\"vtid\":\"BENCH-";
-/// The text that comes before the number of an event.
+/// A link without the number of the event at its end.
+pub(crate) const LINK: &str = "https://github.com/example/devhub/actions/runs/";
+/// The text that comes before the number of an event. It is the end of [`LINK`].
 const NUMBER_AFTER: &[u8] = b"/actions/runs/";
 const NUMBER_DIGITS: usize = 10;
 
@@ -56,7 +58,7 @@ impl Event {
     }
 
     fn link(&self) -> String {
-        format!("https://github.com/example/devhub/actions/runs/{:010}", self.number)
+        format!("{LINK}{:010}", self.number)
     }
 
     /// The event as JSON, with the same fields as in the feed. The peers get the event in this form.

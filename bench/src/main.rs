@@ -36,6 +36,7 @@ mod queries;
 mod replay;
 mod report;
 mod resume;
+mod rooms;
 mod rows;
 mod servers;
 mod service;
@@ -92,6 +93,9 @@ enum Scenario {
     Filters,
     /// Processor time and memory of a gateway with thousands of topics, each with one subscriber
     Topics,
+    /// Rooms: cost of thousands of viewers, delay of a line, a restart, and the ticker under a load of lines;
+    /// also compared with NestJS and Redis
+    Rooms,
     /// Memory of a gateway with idle clients, and with one client that never reads
     Memory,
     /// Number of statements that a gateway sends to PostgreSQL while no events come
@@ -180,6 +184,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             Scenario::Fanout => fanout::run(&stack, cli.quick).await,
             Scenario::Filters => filters::run(&stack, cli.quick).await,
             Scenario::Topics => topics::run(&stack, cli.quick).await,
+            Scenario::Rooms => rooms::run(&stack, cli.quick).await,
             Scenario::Memory => memory::run(&stack, cli.quick).await,
             Scenario::Idle => idle::run(&stack, cli.quick).await,
             Scenario::Throughput => throughput::run(&stack, cli.quick).await,

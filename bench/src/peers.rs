@@ -3,3 +3,5 @@
 pub(crate) mod express;
 pub(crate) mod floor;
 pub(crate) mod nchan;
+pub(crate) mod nest;
+mod node;

@@ -37,12 +37,33 @@ impl Service {
     /// `/ready` at intervals of `poll` until the program is ready.
     pub(crate) async fn launch(
         name: &'static str,
+        program: Command,
+        settings: &[(&str, &str)],
+        logs: &Path,
+        poll: Duration,
+    ) -> anyhow::Result<Self> {
+        Self::launch_at(free_address()?, name, program, settings, logs, poll).await
+    }
+
+    /// Starts the release binary `name` on the address of an earlier service, which must have ended.
+    pub(crate) async fn start_at(
+        address: SocketAddr,
+        name: &'static str,
+        settings: &[(&str, &str)],
+        logs: &Path,
+        poll: Duration,
+    ) -> anyhow::Result<Self> {
+        Self::launch_at(address, name, Command::new(sibling_binary(name)?), settings, logs, poll).await
+    }
+
+    async fn launch_at(
+        address: SocketAddr,
+        name: &'static str,
         mut program: Command,
         settings: &[(&str, &str)],
         logs: &Path,
         poll: Duration,
     ) -> anyhow::Result<Self> {
-        let address = free_address()?;
         let log = logs.join(format!("{name}-{}.log", address.port()));
         let stderr = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         program

@@ -15,15 +15,14 @@ use crate::http::Head;
 pub(crate) const FEED: &str = "/api/v1/devhub/feed";
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Connects and requests the feed, but reads nothing.
-async fn request(address: SocketAddr, query: &str, receive_buffer: Option<u32>) -> anyhow::Result<TcpStream> {
+/// Connects and requests a stream, but reads nothing.
+async fn request(address: SocketAddr, path: &str, receive_buffer: Option<u32>) -> anyhow::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes)?;
     }
     let mut stream = socket.connect(address).await.with_context(|| format!("connecting to {address}"))?;
-    let request =
-        format!("GET {FEED}{query} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     Ok(stream)
 }
@@ -62,7 +61,12 @@ impl Feed {
 
     /// Opens the feed with a query string, which is empty or begins with a question mark.
     pub(crate) async fn open_at(address: SocketAddr, query: &str) -> anyhow::Result<Self> {
-        let mut stream = request(address, query, None).await?;
+        Self::open_path(address, &format!("{FEED}{query}")).await
+    }
+
+    /// Opens a stream of another path.
+    pub(crate) async fn open_path(address: SocketAddr, path: &str) -> anyhow::Result<Self> {
+        let mut stream = request(address, path, None).await?;
         let first = begin(&mut stream).await?;
         let (send, arrivals) = mpsc::unbounded_channel();
         let mut reader = JoinSet::new();
@@ -98,7 +102,7 @@ pub(crate) struct Stalled(#[expect(dead_code, reason = "keeps the connection ope
 
 impl Stalled {
     pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        Ok(Self(request(address, "", Some(4_096)).await?))
+        Ok(Self(request(address, FEED, Some(4_096)).await?))
     }
 }
 

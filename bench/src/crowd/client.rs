@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::bail;
 use memchr::memmem::Finder;
 
-use crate::events::{MARK, number_of};
+use crate::events::number_of;
 use crate::http::Head;
 use crate::sse::Chunks;
 
@@ -99,7 +99,7 @@ impl Reader {
 /// Finds the marks in a stream that arrives in pieces of any size.
 #[derive(Default)]
 struct Scan {
-    /// The last bytes of the stream so far. `count` keeps the last `MARK.len() - 1` bytes, and `blocks` keeps
+    /// The last bytes of the stream so far. `count` keeps one byte less than the mark has, and `blocks` keeps
     /// the incomplete block.
     rest: Vec<u8>,
 }
@@ -107,7 +107,7 @@ struct Scan {
 impl Scan {
     /// Returns the number of marks that end in these bytes.
     fn count(&mut self, bytes: &[u8], mark: &Finder<'_>) -> u64 {
-        let longest = MARK.len() - 1;
+        let longest = mark.needle().len() - 1;
         let mut found = 0;
         if !self.rest.is_empty() {
             let across = &bytes[..bytes.len().min(longest)];
@@ -151,7 +151,7 @@ impl Scan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Event;
+    use crate::events::{Event, MARK};
 
     fn received(wire: &[u8], keep: Keep, size: usize) -> Received {
         let (mut reader, mark) = (Reader::new(keep), Finder::new(MARK));

@@ -1,16 +1,13 @@
 //! Starts the peer Express 5 with pg, a setup that users have today. One Node process runs
 //! `bench/peers/express/server.js`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Context;
-use tokio::task::spawn_blocking;
 use tokio_postgres::Client;
 
 use crate::delivery::SECRET;
+use crate::peers::node;
 use crate::service::Service;
 use crate::stack::{Database, Stack};
 
@@ -35,15 +32,9 @@ pub(crate) const TABLE_IN_WORDS: &str = "\
 /// Creates the server's table in `database` unless the table already exists, and starts the server. If the
 /// machine cannot run the server, the inner error gives the reason.
 pub(crate) async fn start(stack: &Stack, database: &Database) -> anyhow::Result<Result<Service, String>> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/express");
-    let node = match spawn_blocking({
-        let dir = dir.clone();
-        move || install(&dir)
-    })
-    .await?
-    {
-        Ok(node) => node,
-        Err(error) => return Ok(Err(format!("{error:#}"))),
+    let (node, dir) = match node::install("express").await? {
+        Ok(installed) => installed,
+        Err(why) => return Ok(Err(why)),
     };
     database.connect().await?.batch_execute(TABLE).await?;
     let mut server = Command::new(node);
@@ -58,29 +49,4 @@ pub(crate) async fn start(stack: &Stack, database: &Database) -> anyhow::Result<
 
 pub(crate) async fn count(client: &Client) -> anyhow::Result<i64> {
     Ok(client.query_one("SELECT count(*) FROM bench_express", &[]).await?.get(0))
-}
-
-/// Installs the packages of the lock file unless they are already installed, and returns the path of Node.
-fn install(dir: &Path) -> anyhow::Result<PathBuf> {
-    let node = run(Command::new("node").args(["-p", "process.execPath"]), "node")?;
-    let modified = |path: &str| fs::metadata(dir.join(path)).and_then(|found| found.modified()).ok();
-    // npm writes this file at the end of an installation.
-    let installed = modified("node_modules/.package-lock.json");
-    if installed.is_none() || installed < modified("package-lock.json") {
-        let flags = ["ci", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=30000"];
-        run(Command::new("npm").args(flags).current_dir(dir), "npm ci")?;
-    }
-    Ok(PathBuf::from(node))
-}
-
-/// Runs a command, and returns its standard output. If the command fails, the error quotes the first line of
-/// the command's standard error that contains `error`.
-fn run(command: &mut Command, name: &str) -> anyhow::Result<String> {
-    let Output { status, stdout, stderr } = command.output().with_context(|| format!("running {name}"))?;
-    if !status.success() {
-        let complaint = String::from_utf8_lossy(&stderr);
-        let why = complaint.lines().find(|line| line.contains("error"));
-        anyhow::bail!("{name} ended with {status}: {}", why.unwrap_or_default());
-    }
-    Ok(String::from_utf8_lossy(&stdout).trim().to_owned())
 }
