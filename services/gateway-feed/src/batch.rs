@@ -1,6 +1,5 @@
-//! [`Batch`]: lookups that share statements. All lookups that arrive during one statement are answered by
-//! the next statement. So the number of statements at a time is bounded, however many clients connect at the
-//! same time.
+//! [`Batch`]: lookups that share statements. Lookups that arrive during a statement wait, and share the next
+//! one. So each batch sends only one statement at a time, however many clients connect at the same time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,10 +22,10 @@ pub(crate) enum ReadError {
     /// The connection pool and the tail may be connected to different servers.
     #[error("the database server that answered is behind the server that the tail reads")]
     Stale,
-    /// The caller waits no longer.
+    /// The caller has stopped waiting.
     #[error("the database did not answer in time")]
     Late,
-    /// The statement was interrupted.
+    /// The task that ran the lookup panicked, or was stopped.
     #[error("the lookup was interrupted")]
     Interrupted,
 }
@@ -47,7 +46,7 @@ struct Inner<K, V> {
 
 struct Waiting<K, V> {
     lookups: Vec<(K, oneshot::Sender<Result<V, ReadError>>)>,
-    /// Whether a task sends statements.
+    /// Whether a task is sending statements.
     running: bool,
 }
 
@@ -74,8 +73,8 @@ impl<K: Send + 'static, V: Send + 'static> Batch<K, V> {
             waiting.lookups.push((key, answer));
             if !waiting.running {
                 waiting.running = true;
-                // A task of its own runs the statement. So the lookups of other clients go on if this client
-                // leaves.
+                // A separate task sends the statements. So the lookups of other clients continue if this
+                // client disconnects.
                 tokio::spawn(self.0.clone().run());
             }
         }
@@ -93,7 +92,7 @@ impl<K: Send + 'static, V: Send + 'static> Inner<K, V> {
         loop {
             let mut next = {
                 let mut waiting = self.lock();
-                // Nobody waits for the answer to a client that has left.
+                // A client that has disconnected needs no answer.
                 waiting.lookups.retain(|(_, answer)| !answer.is_closed());
                 if waiting.lookups.is_empty() {
                     waiting.running = false;
@@ -103,11 +102,11 @@ impl<K: Send + 'static, V: Send + 'static> Inner<K, V> {
                 waiting.lookups.drain(..most).collect::<Vec<_>>()
             };
             let (keys, answers): (Vec<K>, Vec<_>) = next.drain(..).unzip();
-            // A task of its own runs the lookup. So a panic fails only this statement.
+            // A separate task runs the lookup. So a panic affects only this statement.
             let looked_up = tokio::spawn((self.lookup)(keys)).await;
             match looked_up.unwrap_or(Err(ReadError::Interrupted)) {
                 Ok(values) => {
-                    // Sending fails if the client has left in the meantime.
+                    // Sending fails if the client has disconnected in the meantime.
                     answers.into_iter().zip(values).for_each(|(answer, value)| drop(answer.send(Ok(value))));
                 }
                 Err(error) => {
@@ -127,7 +126,8 @@ mod tests {
 
     use super::*;
 
-    /// A batch that answers each key with its double, and the sizes of its statements.
+    /// A batch that answers each key with its double, and the number of keys of each statement so far. The
+    /// key 7 causes an error, and the key 13,000 causes a panic.
     fn doubling() -> (Batch<usize, usize>, Arc<Mutex<Vec<usize>>>) {
         let sizes = Arc::new(Mutex::new(Vec::new()));
         let seen = sizes.clone();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_leaves_does_not_stop_the_others() {
+    async fn a_client_that_disconnects_does_not_stop_the_others() {
         let (batch, sizes) = doubling();
         let leaving = tokio::spawn({
             let batch = batch.clone();

@@ -10,7 +10,7 @@ use crate::access::{Origins, SenderTokens};
 /// The gateway's name in logs, metrics and probes, and in the database's list of sessions.
 pub const NAME: &str = "gateway-feed";
 
-/// Serves the public ticker (Server-Sent Events), the query API and ingest of OASIS DevHub
+/// Serves the public ticker (Server-Sent Events), rooms, the query API and ingest of OASIS DevHub
 #[derive(Debug, Clone, Parser)]
 #[command(name = NAME, version)]
 pub struct Config {
@@ -34,7 +34,7 @@ pub struct Config {
     )]
     pub read_tokens: Tokens,
 
-    /// Comma-separated tokens; each token allows a client to send events
+    /// Comma-separated tokens; each token allows a client to send events and to write to rooms
     #[arg(
         long,
         env = "INGEST_TOKENS",
@@ -50,8 +50,8 @@ pub struct Config {
           default_missing_value = "true", action = clap::ArgAction::Set)]
     pub ingest_anonymous: bool,
 
-    /// Comma-separated origins, such as https://app.example; pages of these origins may use rooms with the
-    /// cookie of a session
+    /// Comma-separated origins, such as https://app.example; pages of these origins may use rooms with a
+    /// session cookie
     #[arg(long, env = "CORS_ORIGINS", value_name = "LIST", default_value = "", hide_default_value = true)]
     pub cors_origins: Origins,
 
@@ -59,7 +59,8 @@ pub struct Config {
     #[command(flatten)]
     pub identity: IdentityArgs,
 
-    /// The maximum number of clients that may follow the feed at the same time
+    /// The maximum number of clients that may follow the feed at the same time; the same number may follow
+    /// rooms
     #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]
     pub max_subscribers: usize,
 

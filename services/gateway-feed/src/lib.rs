@@ -1,8 +1,8 @@
-//! gateway-feed: the public ticker, the query API and ingest of OASIS DevHub.
+//! gateway-feed: the public ticker, rooms, the query API and ingest of OASIS DevHub.
 //!
-//! [`routes`] lists the endpoints. One task, the tail, reads every new row of the table. The [`fanout`]
-//! delivers these rows to the subscribers of the [`streams`]. [`agents`] uses the same rows to find out
-//! which agents are alive.
+//! [`routes`] lists the endpoints. One task, the tail, reads every new row of the table. [`rights`] gets the
+//! rows first, and ends the streams of viewers who may no longer read. The [`fanout`] then delivers the rows
+//! to the subscribers of the [`streams`]. [`agents`] uses the same rows to find out which agents are alive.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
@@ -45,7 +45,7 @@ use crate::streams::Streams;
 use crate::streams::rooms::RoomLogs;
 
 /// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at the start and at
-/// any later time. Clients of the feed stay connected, and get their events once the database is available
+/// any later time. Clients of a stream stay connected, and get their rows once the database is available
 /// again.
 ///
 /// # Errors
@@ -121,7 +121,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     tokio::select! {
         served = serve(Arc::new(app), listener, limits, shutdown) => served.context("serving requests"),
         ended = tasks.join_next() => {
-            let which = "the tail, the timer of the feed, or the watcher of the agents";
+            let which = "the tail, the timer of the streams, or the watcher of the agents";
             Err(anyhow::anyhow!("a background task ended ({which}): {ended:?}"))
         }
     }

@@ -1,5 +1,9 @@
-//! Keeps the rights of open streams up to date. [`Rights`] sees each update of the tail before the streams
-//! do. So when a row takes a right away, the streams that lose the right end before they get a later row.
+//! Ends open streams whose viewers may no longer read. [`Rights`] gets each update of the tail before the
+//! streams get it. So if a row takes a right away, the affected streams end before they get a later row.
+//!
+//! A revocation is stored in [`Revocations`], which refuses new requests. `Ends::end` in `fanout/ends.rs`
+//! then ends the open streams of the same subject. If the readers of a room change, the state of the room is
+//! looked up, and `Ends::end` ends the streams of the viewers who may no longer read the room.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +22,7 @@ use crate::streams::Streams;
 
 /// The pause after a failed read of the revocations.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long the state of a room is looked up after a change, while the tail waits.
+/// How long to try to look up the state of a room after a change. The tail waits meanwhile.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(1);
 /// The pause after a failed lookup.
 const LOOK_UP_AGAIN: Duration = Duration::from_millis(50);
@@ -41,8 +45,7 @@ impl Rights {
         }
     }
 
-    /// Reads all revocations, and checks every open stream. The tail does not go on before this has
-    /// succeeded.
+    /// Reads all revocations, and checks every open stream. The tail waits until this succeeds.
     async fn start(&self, head: i64) {
         self.rooms.seen(head);
         self.rooms.clear();
@@ -118,15 +121,16 @@ impl Rights {
                 ends.end(&subject, CloseReason::Revoked, refused);
             }
             Err(error) => {
-                // Without the state of the room, nobody may read on. The clients come back soon.
+                // Without the state of the room, no one may continue to read. The clients reconnect soon.
                 tracing::warn!(error = chain(&error), "the readers of a room can't be checked");
                 ends.end(&subject, CloseReason::Shutdown, |_| true);
             }
         }
     }
 
-    /// Looks up a room. The lookup may fail because a connection of the pool has broken, or because the pool
-    /// leads to a server that is a moment behind the tail. So it is tried again for about a second.
+    /// Looks up a room. The lookup may fail because a connection of the pool has broken, or because the
+    /// server of the pool is a little behind the server of the tail. So failed lookups are repeated for a
+    /// second.
     async fn look_up(&self, channel: &Channel) -> Result<Option<Arc<ChannelState>>, ReadError> {
         let give_up = Instant::now() + LOOK_UP_WITHIN;
         loop {

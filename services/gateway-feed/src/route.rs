@@ -28,7 +28,7 @@ const ASSETS: &str = "/-/";
 pub(crate) enum Route {
     /// The ticker.
     Feed,
-    /// The lines of some channels of the test stream. The string is the list of the ids of these channels.
+    /// The test stream for some of its channels. The string is the list of the ids of these channels.
     #[cfg(feature = "test-stream")]
     TestLines(String),
     /// The health of the gateway and the mode of the feed.
@@ -56,9 +56,9 @@ pub(crate) enum Route {
 pub(crate) enum Action {
     Read,
     Send,
-    /// Creates or changes what the path names.
+    /// Opens or changes a room.
     Put,
-    /// Closes what the path names.
+    /// Closes a room.
     Delete,
     /// A browser asks whether a page of another origin may read.
     Preflight,
@@ -111,8 +111,8 @@ impl Route {
         }
     }
 
-    /// The methods that the route answers, in the format of the header `Allow`. No other place lists the
-    /// methods.
+    /// The methods that the route answers, in the format of the header `Allow`. Only this function lists
+    /// them.
     fn methods(&self) -> &'static str {
         match self {
             #[cfg(feature = "test-stream")]

@@ -130,8 +130,8 @@ impl App for Gateway {
 impl Gateway {
     /// Opens the ticker.
     async fn feed(&self, request: &Request) -> Result<Response, ApiError> {
-        // The stream itself checks whether the credential has been revoked, because the stream also begins
-        // while the table cannot be read.
+        // A revoked credential is refused later, when the stream admits the viewer. The stream must also
+        // begin while the table cannot be read.
         let viewer = self.readers.identify(request).await?;
         let query = Query::parse(request.uri().query(), query::FEED)?;
         let filter = params::filter(&query)?;
@@ -141,7 +141,7 @@ impl Gateway {
         self.streams.open(&self.streams.ticker, stream_request).await
     }
 
-    /// The user who reads, whose credential has not been revoked.
+    /// The user who sent the request. The credential has not been revoked.
     async fn viewer(&self, request: &Request) -> Result<Arc<Viewer>, ApiError> {
         self.callers.admit(request).await?.viewer()
     }
@@ -178,8 +178,7 @@ impl Gateway {
                 self.rooms.page(&rooms::id(id)?, &viewer, &self.answers, &request).await
             }
             Action::Read => {
-                // The stream itself checks whether the credential has been revoked, because the stream also
-                // begins while the table cannot be read.
+                // As for the ticker, a revoked credential is refused when the stream admits the viewer.
                 let viewer = self.callers.identify(&request).await?.viewer()?;
                 let topic = rooms::id(id)?;
                 let query = Query::parse(request.uri().query(), query::ROOM)?;
@@ -199,7 +198,7 @@ impl Gateway {
         }
     }
 
-    /// Opens the lines of some channels of the test stream.
+    /// Opens the test stream for some of its channels.
     #[cfg(feature = "test-stream")]
     async fn test_lines(&self, request: &Request, ids: &str) -> Result<Response, ApiError> {
         use crate::streams::test_stream::{Channels, User};

@@ -1,4 +1,4 @@
-//! [`Callers`]: finds out who sends a request to a private route.
+//! [`Callers`]: finds out who sent a request to a private route.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(crate) enum Caller<'a> {
     Viewer(Arc<Viewer>),
 }
 
-/// Finds out who sends a request to a private route.
+/// Finds out who sent a request to a private route.
 pub(crate) struct Callers {
     services: SenderTokens,
     keys: Keys,
@@ -112,7 +112,7 @@ impl Callers {
         self.revocations.check(viewer)
     }
 
-    /// The first credential that the request has, even if it is invalid.
+    /// The first credential that the request has, even if the credential is invalid.
     fn credentials<'r>(&self, request: &'r Request) -> Result<Credentials<'_, 'r>, ApiError> {
         let headers = request.headers();
         match bearer(headers) {
@@ -138,7 +138,7 @@ impl Callers {
         }
         match in_query(request.uri()) {
             Presented::Malformed => return Err(bad_token()),
-            // Addresses are logged in many places, and an API key is valid for a long time.
+            // URLs are logged in many places, and an API key is valid for a long time.
             Presented::Token(token) if token.starts_with(API_KEY) => {
                 return Err(bad_token().hint("send an API key in the header x-api-key, never in the address"));
             }
@@ -175,10 +175,10 @@ impl Callers {
 }
 
 impl<'a> Caller<'a> {
-    /// The user who reads.
+    /// The user who sent the request.
     ///
     /// # Errors
-    /// 403 if the caller is a program with one of INGEST_TOKENS.
+    /// 403 if the caller is a service.
     pub(crate) fn viewer(self) -> Result<Arc<Viewer>, ApiError> {
         match self {
             Self::Viewer(viewer) => Ok(viewer),
@@ -190,7 +190,7 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// All refused tokens get the same answer.
+/// 401: the same answer for every refused token.
 fn bad_token() -> ApiError {
     ApiError::unauthorized("bad_token", Rejection::PUBLIC)
 }

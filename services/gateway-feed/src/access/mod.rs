@@ -1,5 +1,6 @@
-//! Decides who may read ([`Readers`]), who may send events ([`Senders`]), and who sends a request to a
-//! private route ([`Callers`]).
+//! Decides who may read public routes ([`Readers`]), who may send events ([`Senders`]), and who sent a
+//! request to a private route ([`Callers`]). A [`Caller`] is a service or a user. A [`Viewer`] is a user.
+//! [`Revocations`] knows which credentials have been revoked.
 
 mod callers;
 mod not_admitted;

@@ -1,14 +1,14 @@
-//! [`NotAdmitted`]: why a request does not get what it asks for.
+//! [`NotAdmitted`]: why a request is not admitted.
 
 use oasis_service::ApiError;
 
-/// Why a request does not get what it asks for.
+/// Why a request is not admitted.
 #[derive(Debug)]
 pub(crate) enum NotAdmitted {
-    /// The answer to the request.
+    /// The request is refused with this answer.
     Refused(ApiError),
-    /// The gateway cannot decide now, because it cannot read the table. The error is the answer to a request
-    /// that does not wait.
+    /// The gateway cannot decide now, because it cannot read the table. A stream waits and tries again. Any
+    /// other request is refused with this answer.
     Unavailable(ApiError),
 }
 

@@ -1,4 +1,4 @@
-//! [`Origins`]: which pages may send the cookies of the gateway, and where a session is read from.
+//! [`Origins`]: which pages may use the cookie of a session, and how the session is read from a request.
 
 use std::str::FromStr;
 
@@ -9,8 +9,8 @@ use oasis_service::{Request, auth};
 /// The name of the cookie that holds a session, which is a JSON Web Token.
 const SESSION: &str = "oasis_session";
 
-/// The origins of CORS_ORIGINS, such as `https://app.example`. Pages of these origins are trusted as the
-/// pages of the gateway itself are.
+/// The origins of CORS_ORIGINS, such as `https://app.example`. The gateway trusts pages of these origins as
+/// it trusts its own pages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(Vec<String>);
 
@@ -40,10 +40,10 @@ impl Origins {
         self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
     }
 
-    /// The session in the cookie of a request. A browser adds cookies by itself, so a cookie counts only if
-    /// no page of another site can have caused the request. This is so if the request comes from a page of
-    /// the gateway or of a listed origin, or if it only reads and the browser does not say that another site
-    /// has caused it.
+    /// The session in the cookie of a request. A browser adds cookies to requests of any page, so a page of
+    /// another site must not be able to use the cookie. The cookie counts if a page of the gateway or of a
+    /// listed origin has sent the request. It also counts if the request only reads, unless the browser says
+    /// that the request comes from another site.
     pub(super) fn session<'r>(&self, request: &'r Request) -> Option<&'r str> {
         let headers = request.headers();
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);

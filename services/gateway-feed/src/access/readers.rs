@@ -1,4 +1,4 @@
-//! Decides who may read: everyone, or only clients that present a token.
+//! Decides who may read public routes: everyone, or only clients that present a token.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::viewer::Viewer;
 /// Checks whether a request may read.
 pub(crate) struct Readers {
     tokens: Tokens,
-    /// Users may read everything that `tokens` open.
+    /// Identifies users. A user may read wherever one of `tokens` is accepted.
     callers: Arc<Callers>,
 }
 
@@ -41,8 +41,8 @@ impl Readers {
         }
     }
 
-    /// As [`Readers::admit`], but the credential of a user may have been revoked. Returns the user, if the
-    /// request needed one.
+    /// As [`Readers::admit`], but does not check whether the credential of a user has been revoked. Returns
+    /// the user, or `None` if everyone may read or the client presented one of the tokens.
     pub(crate) async fn identify(&self, request: &Request) -> Result<Option<Arc<Viewer>>, ApiError> {
         if self.tokens.is_empty() {
             return Ok(None);

@@ -24,7 +24,8 @@ pub(crate) struct Revocations(watch::Sender<Revoked>);
 
 #[derive(Debug, Default)]
 struct Revoked {
-    /// Every revocation up to this id is known. `None` until all earlier revocations have been read.
+    /// Every revocation up to this id is known. `None` until the revocations have been read for the first
+    /// time.
     through: Option<i64>,
     /// For each subject, the time up to which credentials of this subject were revoked. `None` if all of
     /// them were revoked.
@@ -81,8 +82,8 @@ impl Revocations {
         Ok(())
     }
 
-    /// As [`Revocations::check`], but also knows every revocation up to the row `id`, even if the tail has
-    /// not read this row yet. Only in that case, the table is read.
+    /// As [`Revocations::check`], but also considers every revocation up to the row `id`. If the tail has not
+    /// read this row yet, the later revocations are read from the table.
     ///
     /// # Errors
     /// As [`Revocations::check`]; also 503 if the table cannot be read.
@@ -113,7 +114,7 @@ fn unavailable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ApiE
 impl Revoked {
     fn add(&mut self, revocation: &Revocation) {
         let (subject, before) = parts(revocation);
-        // `None` is the earliest value of an `Option`, but it covers more than any time.
+        // An `Option` sorts `None` before every time, but here `None` covers more than any time.
         let latest = |old: Option<Ts>| if old.is_none() || before.is_none() { None } else { old.max(before) };
         let old = self.subjects.get(&subject).copied();
         self.subjects.insert(subject, old.map_or(before, latest));

@@ -1,4 +1,4 @@
-//! [`SenderTokens`]: the tokens that may send events, and what each token may send.
+//! [`SenderTokens`]: the tokens of services, and what each token may send.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,12 +11,12 @@ use ring::digest::{SHA256, digest};
 /// this even without its padding. So the padding `==` cannot be mistaken for the `=` after a name.
 const MOST_NAME_BYTES: usize = 20;
 
-/// The word that allows a token to create rooms and to write to every room.
+/// The word in the list of sources that allows a token to open rooms and to write to every room.
 const ROOMS: &str = "rooms";
 
 /// The tokens of INGEST_TOKENS: a comma-separated list of `TOKEN`, `name=TOKEN`, `TOKEN:SOURCES` or
 /// `name=TOKEN:SOURCES`. SOURCES are joined with `+`, as in `github.actions+agent.ping`. The word `rooms`
-/// among the sources allows a token to create rooms and to write to every room.
+/// among the sources allows a token to open rooms and to write to every room.
 #[derive(Clone)]
 pub struct SenderTokens {
     tokens: Tokens,
@@ -27,7 +27,8 @@ pub struct SenderTokens {
 /// What a token may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// Events of every source. All tokens with this scope share one set of dedup keys.
+    /// Events of every source, and lines of every room. All tokens with this scope share one set of dedup
+    /// keys.
     All,
     /// Only events of these sources. No other sender has the dedup keys of `owner`. So an event of another
     /// sender never counts as a duplicate of an event that was sent with this token.
@@ -36,7 +37,7 @@ pub(crate) enum Scope {
         /// rotated. If a token has no name, `owner` is a part of the token's hash.
         owner: String,
         sources: Vec<Source>,
-        /// Whether the token may create rooms and write to every room.
+        /// Whether the token may open rooms and write to every room.
         rooms: bool,
     },
 }

@@ -68,13 +68,14 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Whether the sender may create rooms and write to every room.
+    /// Whether the sender may open rooms and write to every room.
     pub(crate) fn writes_rooms(self) -> bool {
         match self.scope {
             Scope::All => true,
             Scope::Only { rooms, .. } => *rooms,
         }
     }
+
     /// Checks that the sender may send these events, and puts the sender into their dedup keys. If the sender
     /// may send events of every source, the events are returned unchanged.
     ///

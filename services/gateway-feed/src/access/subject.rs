@@ -1,10 +1,10 @@
-//! [`Subject`]: what a revocation names.
+//! [`Subject`]: what a revocation or a change of rights applies to.
 
 use std::sync::Arc;
 
 use oasis_core::Channel;
 
-/// What a revocation or a change of rights names. Each open stream is registered under its subjects.
+/// What a revocation or a change of rights applies to. Each open stream is registered under its subjects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Subject {
     /// A user, by the claim `sub`.

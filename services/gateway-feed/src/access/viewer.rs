@@ -20,10 +20,10 @@ pub(crate) struct Viewer {
     pub(crate) expires: Option<Ts>,
 }
 
-/// What a user has presented.
+/// The kind and the id of a credential.
 #[derive(Debug)]
 pub(crate) enum Credential {
-    /// A JSON Web Token, with its id.
+    /// A JSON Web Token, with its `jti`.
     Token(Option<Arc<str>>),
     /// An API key, with its id.
     Key(Arc<str>),
@@ -41,7 +41,7 @@ impl From<oasis_identity::Viewer> for Viewer {
 }
 
 impl Viewer {
-    /// What a revocation must name to end the streams of this viewer.
+    /// The subjects whose revocation can end the streams of this viewer.
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         let credential = match &self.credential {
             Credential::Token(id) => id.clone().map(Subject::Token),
@@ -50,8 +50,8 @@ impl Viewer {
         [Subject::User(self.user.clone())].into_iter().chain(credential).collect()
     }
 
-    /// When the viewer may no longer read, on the clock of the process. `now` is the current time. `None` if
-    /// the credential never expires.
+    /// When the credential stops being accepted, on the clock of the process. `now` is the current time.
+    /// `None` if the credential never expires.
     pub(crate) fn deadline(&self, now: Ts) -> Option<Instant> {
         let end = self.expires?.instant();
         let left = match self.credential {

@@ -22,8 +22,8 @@ use crate::ingest::not_stored;
 /// The maximum size of the body of a request, in bytes.
 const MOST_BYTES: usize = 16 << 10;
 
-/// The members of a request that opens or changes a room. `None` for an absent member, and `Some(None)` for
-/// null.
+/// The members of a request that opens or changes a room. An absent member is `None`, and null is
+/// `Some(None)`.
 struct Wanted {
     owner: Option<Option<String>>,
     readers: Option<Readers>,
@@ -50,8 +50,8 @@ impl Rooms {
     /// Opens a room, or changes an existing room. The answer is the room: 201 if it is new, or else 200.
     ///
     /// # Errors
-    /// 400 for a bad body; 403 if the caller may not do this; 404 if a user changes a room that does not
-    /// exist; 503 if the table cannot be written.
+    /// 400 or 413 for a bad body; 403 if the caller may not do this; 404 if a user changes a room that does
+    /// not exist; 415 if the body is not JSON; 503 if the table cannot be written.
     pub(crate) async fn put(
         &self,
         room: &RoomId,
@@ -118,13 +118,13 @@ impl Rooms {
         response::json(StatusCode::OK, &Room::from(&*state))
     }
 
-    /// Appends a change. Returns false if the same change was stored before.
+    /// Appends a change. Returns false if the room was opened or closed before by the same kind of change.
     async fn append(&self, room: &RoomId, change: RoomChange, arrived: Instant) -> Result<bool, ApiError> {
         let now = Ts::clamped(Timestamp::now());
         let event = change.into_event(room, now);
         let event = event.map_err(|why| ApiError::bad_request("bad_room", why.to_string()))?;
         let appended = self.appender.append(vec![event], arrived).await.map_err(not_stored)?;
-        // The tail of this gateway will do the same, but a little later.
+        // The tail of this gateway forgets the state too, but a little later.
         self.directory.forget(room.channel());
         Ok(appended.iter().all(|appended| !appended.duplicate))
     }
@@ -157,7 +157,7 @@ impl Wanted {
         Ok(RoomChange::Opened { owner, readers, title: self.title.clone().flatten() })
     }
 
-    /// The row that changes `room` to what the request wants. `None` if the room need not change.
+    /// The row that gives `room` the members of the request. `None` if nothing changes.
     fn change(self, room: &ChannelState) -> Result<Option<RoomChange>, ApiError> {
         let owner = self.owner.filter(|owner| *owner != room.owner);
         let readers = self.readers.filter(|readers| *readers != room.readers);
@@ -169,17 +169,17 @@ impl Wanted {
     }
 }
 
-/// If only the owner may read, there must be an owner.
+/// Checks that there is an owner, if only the owner may read.
 fn check_owner(owner: Option<&str>, readers: Readers) -> Result<(), ApiError> {
     match (owner, readers) {
         (None, Readers::Owner) => {
-            Err(bad("readers", "`owner` needs an owner, because nobody else could read the room"))
+            Err(bad("readers", "`owner` needs an owner, because no one could read the room otherwise"))
         }
         (Some(_), _) | (None, Readers::SignedIn) => Ok(()),
     }
 }
 
-/// Takes a text or null out of the members.
+/// Removes a text or null from the members.
 fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<Option<String>>, ApiError> {
     let hostile = |c: char| c.is_control() || is_invisible(c);
     match members.remove(name) {

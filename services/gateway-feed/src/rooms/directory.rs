@@ -1,7 +1,7 @@
 //! [`Directory`]: the current state of rooms, for the checks of requests.
 //!
-//! The table has the state of each room. The directory keeps the states that were used recently, and forgets
-//! a state when the tail reads a row that changes it. So most requests need no query.
+//! The table has the state of each room. The directory keeps the states that it has read, and forgets a state
+//! when the tail reads a row that changes the room. So most requests need no query.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,7 +16,7 @@ use crate::batch::{Batch, ReadError};
 /// The maximum number of states that are kept.
 const MOST_KEPT: usize = 32_768;
 
-/// The state of a room. `None` if the room does not exist.
+/// The result of a lookup. `None` if the room does not exist.
 type Found = Option<Arc<ChannelState>>;
 
 /// The states of rooms. See the head of this file.
@@ -30,7 +30,7 @@ pub(crate) struct Directory {
 #[derive(Default)]
 struct Kept {
     states: HashMap<Channel, Arc<ChannelState>>,
-    /// How often a state was forgotten. A state that was looked up before the last change is not kept.
+    /// How often a state was forgotten. If this number has changed during a lookup, the result is not kept.
     changes: u64,
 }
 

@@ -25,8 +25,8 @@ use crate::ingest::{Fields, Refusal, not_stored};
 const MOST_BYTES: usize = 20 << 20;
 /// The maximum number of lines in one request.
 const MOST_LINES: usize = 1_000;
-/// The maximum size of the JSON of one line, in bytes. A line that fits into the table is smaller, even if
-/// every character is escaped.
+/// The maximum size of the JSON of one line, in bytes. Every line that the table accepts is smaller, even if
+/// all of its characters are escaped.
 const MOST_LINE_BYTES: usize = 128 << 10;
 /// The maximum length of the header `Idempotency-Key`, in bytes.
 const MOST_KEY_BYTES: usize = 255;
@@ -38,7 +38,7 @@ const MOST_NAMED: usize = 10;
 #[serde(rename_all = "camelCase")]
 struct Stored {
     accepted: usize,
-    /// The id of the last line. Null if the line was stored by an earlier request and has been pruned.
+    /// The id of the last line. Null if an earlier request stored the line, and the line has been pruned.
     last_id: Option<i64>,
 }
 
@@ -96,7 +96,7 @@ fn read(body: &[u8], room: &RoomId, now: Ts) -> Result<Vec<NewEvent>, ApiError> 
             }
         });
     }
-    // The array is first split into slices of the body. The slices are parsed one by one.
+    // The array is first split into slices of the body, so that each line has its own error.
     let slices: Vec<&RawValue> = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
     if slices.is_empty() {
@@ -164,7 +164,7 @@ fn line(text: &[u8], room: &RoomId, now: Ts) -> Result<NewEvent, Refusal> {
     line.into_event(room).map_err(|why| Refusal::new(why.to_string()))
 }
 
-/// The header `Idempotency-Key`.
+/// The value of the header `Idempotency-Key`. `None` if the request does not have this header.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=MOST_KEY_BYTES).contains(&key.len()));
@@ -175,7 +175,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     Ok(Some(key.to_owned()))
 }
 
-/// The dedup key of the line with the number `nth` in a request. It is a hash, because its parts may be long.
+/// The dedup key of the line with the number `nth` in a request. The key is a hash, because its parts may be
+/// long.
 fn dedup_key(room: &RoomId, (kind, name): (&str, &str), key: &str, nth: usize) -> Result<DedupKey, ApiError> {
     let mut hash = Context::new(&SHA256);
     for part in [room.as_str(), kind, name, key, &nth.to_string()] {

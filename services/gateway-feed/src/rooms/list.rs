@@ -13,8 +13,9 @@ use super::view::Room;
 use crate::access::Viewer;
 use crate::query::params;
 
-/// The number of rooms of a page, and its maximum.
+/// The default number of rooms of a page.
 const ROOMS: i64 = 50;
+/// The maximum number of rooms of a page.
 const MOST_ROOMS: i64 = 200;
 
 #[derive(Serialize)]

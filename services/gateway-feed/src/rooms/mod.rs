@@ -5,6 +5,10 @@
 //! - `GET /api/v1/rooms/{id}/logs`: the log as a stream (`streams/rooms.rs`), or with `Accept:
 //!   application/json` as a page
 //! - `POST /api/v1/rooms/{id}/logs`: writes lines
+//!
+//! `lines.rs` appends the lines of a request to the table. The tail then reads them, and `streams/rooms.rs`
+//! renders them for the viewers. `rights.rs` in this folder checks requests, and `crate::rights` ends open
+//! streams. Both read the state of a room from the [`Directory`].
 
 mod body;
 mod change;

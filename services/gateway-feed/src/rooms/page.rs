@@ -13,8 +13,9 @@ use super::view::{Defaults, Line, StoredLine};
 use crate::access::Viewer;
 use crate::query::{AnswerBudget, params};
 
-/// The number of lines of a page, and its maximum.
+/// The default number of lines of a page.
 const LINES: i64 = 100;
+/// The maximum number of lines of a page.
 const MOST_LINES: i64 = 1_000;
 
 #[derive(Serialize)]
@@ -23,8 +24,8 @@ struct Page<'a> {
     room_id: &'a str,
     /// Oldest first.
     lines: Vec<Line<'a>>,
-    /// The value of `before`, or of `after` if the request had it, for the next page.
-    /// Null if the room has no lines.
+    /// The value of `before` for the next page, or of `after` if this request had `after`. Null if no row was
+    /// found for a request without `before` and `after`.
     cursor: Option<i64>,
     /// Whether there may be more lines in the direction of the page.
     more: bool,
@@ -57,8 +58,8 @@ impl Rooms {
         let turn = self.reads.acquire().await.ok();
         let found = self.store.room_lines(&query).await.map_err(|error| unavailable(error.into()))?;
         drop(turn);
-        // The right to read may have ended before the last line was written. So it is checked again, in a
-        // snapshot that is not older than the lines.
+        // The right to read may have ended before the last line was written. So the right is checked again,
+        // in a snapshot that is not older than the lines.
         if let Some(last) = found.lines.last() {
             self.revocations.check_up_to(last.id, viewer, &self.store).await?;
         }

@@ -1,4 +1,5 @@
-//! [`Rooms`]: answers the requests about rooms.
+//! [`Rooms`]: answers the requests about rooms, except the stream. Its methods are in `change.rs`,
+//! `lines.rs`, `list.rs` and `page.rs`.
 
 use std::sync::Arc;
 
@@ -11,18 +12,18 @@ use super::directory::Directory;
 use super::errors::{no_such_room, unavailable};
 use crate::access::Revocations;
 
-/// Answers the requests about rooms.
+/// Answers the requests about rooms. See the head of this file.
 pub(crate) struct Rooms {
     pub(super) store: Store,
     pub(super) appender: Appender,
     pub(super) directory: Arc<Directory>,
     pub(super) revocations: Arc<Revocations>,
-    /// Limits how many pages are read at the same time.
+    /// Limits how many pages of lines and of rooms are read at the same time.
     pub(super) reads: Semaphore,
 }
 
 impl Rooms {
-    /// Pages use at most a quarter of the `connections`.
+    /// The reads of pages use at most a quarter of the `connections` to the database.
     pub(crate) fn new(
         store: Store,
         appender: Appender,
@@ -33,7 +34,7 @@ impl Rooms {
         Self { store, appender, directory, revocations, reads }
     }
 
-    /// The state of a room that exists.
+    /// The state of a room, as far as the tail has read the table.
     ///
     /// # Errors
     /// 404 if the room does not exist; 503 if the table cannot be read.
@@ -42,7 +43,10 @@ impl Rooms {
         found.ok_or_else(|| no_such_room(room))
     }
 
-    /// As [`Rooms::state`], but the state is read from the table.
+    /// The state of a room, read from the table now. `None` if the room does not exist.
+    ///
+    /// # Errors
+    /// 503 if the table cannot be read.
     pub(super) async fn fresh_state(&self, room: &RoomId) -> Result<Option<Arc<ChannelState>>, ApiError> {
         self.directory.read(room.channel()).await.map_err(unavailable)
     }

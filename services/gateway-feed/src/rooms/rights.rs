@@ -1,4 +1,4 @@
-//! Who may do what in a room.
+//! Checks who may do what in a room. `crate::rights` ends the streams of viewers whose right has ended.
 
 use oasis_core::room::{Readers, RoomId};
 use oasis_service::ApiError;

@@ -33,11 +33,11 @@ impl<'a> From<&'a ChannelState> for Room<'a> {
     }
 }
 
-/// A line, as clients see it. The values are copied from `meta` without parsing them.
+/// A line, as clients see it. The values from `meta` are copied and not parsed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Line<'a> {
-    /// Only on pages. In a stream, the id is in the block.
+    /// `None` in a stream, where the block has the id.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<i64>,
     timestamp: Ts,
