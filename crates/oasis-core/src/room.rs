@@ -1,5 +1,5 @@
-//! Rooms: the log of a piece of work, line by line. A room is a channel `room:{id}`. Its rows open, change
-//! and close the room, or are lines of its log.
+//! Rooms: each room is the live log of one piece of work. A room is a channel `room:{id}`. Each of its rows
+//! opens, changes or closes the room, or is a line of the log.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ pub mod kinds {
 
 /// The maximum length of a message in bytes.
 pub const MOST_MESSAGE_BYTES: usize = 8 << 10;
-/// The maximum length of the name of an owner, and of a title, in bytes.
+/// The maximum length of the id of an owner, and of a title, in bytes.
 pub const MOST_NAME_BYTES: usize = 256;
 
 /// The id of a room: 1 to 128 characters of A-Z, a-z, 0-9, dot, `_` and `-`, but not `.` or `..`.
@@ -113,7 +113,7 @@ impl LogLevel {
     }
 }
 
-/// The kind of the agent that wrote a line, such as `code` or `deploy`: a lower-case letter, then at most 31
+/// The type of the agent that wrote a line, such as `code` or `deploy`: a lower-case letter, then at most 31
 /// lower-case letters, digits, `_` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AgentType(Box<str>);
@@ -122,7 +122,7 @@ impl AgentType {
     /// The maximum length, in bytes.
     pub const MAX_BYTES: usize = 32;
 
-    /// Parses the kind of an agent.
+    /// Parses the type of an agent.
     ///
     /// # Errors
     /// When `text` does not fit the grammar.
@@ -153,13 +153,13 @@ pub struct LogLine {
     pub ts: Ts,
     /// The task that the line belongs to.
     pub task: Task,
-    /// The kind of the agent that wrote the line.
+    /// The type of the agent that wrote the line.
     pub agent_type: AgentType,
     /// The level.
     pub level: LogLevel,
     /// The text. It has at most [`MOST_MESSAGE_BYTES`] bytes and no NUL character.
     pub message: String,
-    /// Details.
+    /// Other data of the line.
     pub metadata: Option<Map<String, Value>>,
 }
 
@@ -168,7 +168,7 @@ impl LogLine {
     ///
     /// # Errors
     /// When the message is too long, when the line has a NUL character, or when the line as a whole is too
-    /// large. A message may have only a part of its allowed length if its characters need escapes.
+    /// large. If characters of a message need escapes, even a message of an allowed length may be too large.
     pub fn into_event(self, room: &RoomId) -> Result<NewEvent, Invalid> {
         if self.message.len() > MOST_MESSAGE_BYTES {
             return Err(Invalid::new(format!(
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn opening_and_closing_a_room_happens_once() {
+    fn a_room_opens_once_and_closes_once() {
         let (room, ts) = (RoomId::parse("r").unwrap(), "2026-01-02T03:04:05Z".parse().unwrap());
         let opened = RoomChange::Opened { owner: Some("ann".into()), readers: Readers::Owner, title: None };
         let key = |change: RoomChange| change.into_event(&room, ts).unwrap().dedup_key;

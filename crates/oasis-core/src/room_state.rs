@@ -1,4 +1,5 @@
-//! [`RoomState`]: the current state of a room, computed from its rows.
+//! [`RoomState`]: the current state of a room, computed from its rows. A trigger of the table computes the
+//! states that programs read. The tests of oasis-store compare both.
 
 use serde_json::{Map, Value};
 
@@ -31,16 +32,16 @@ pub struct RoomRow<'a> {
     pub id: i64,
     /// The kind of the row.
     pub kind: &'a str,
-    /// The `meta` of the row. It may hold anything.
+    /// The `meta` of the row. Its members may have any names and values.
     pub meta: &'a Map<String, Value>,
     /// When the row was recorded.
     pub recorded_at: Ts,
 }
 
 impl RoomState {
-    /// The state after one more row. `None` means that the room has not been opened. A row that does not
-    /// count leaves the state as it is: a line, a second opening, or a change of a room without an opening.
-    /// The function `oasis_channels_fold` in `migrations/` does the same.
+    /// The state after one more row. `None` means that the room has not been opened. These rows have no effect:
+    /// a line, a second opening, a second closing, and a change before the opening. The function
+    /// `oasis_channels_fold` in `migrations/` does the same.
     pub fn fold(state: Option<Self>, row: RoomRow<'_>) -> Option<Self> {
         let Some(mut state) = state else {
             return (row.kind == kinds::OPENED).then(|| Self::opened(row));
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_opening_counts() {
+    fn only_the_first_opening_has_an_effect() {
         assert_eq!(fold(&[("log", json!({})), ("room.updated", json!({"title": "x"}))]), None);
         assert_eq!(fold(&[("room.closed", json!({}))]), None);
         let state = fold(&[

@@ -1,4 +1,4 @@
-//! The API keys of users. The table has the SHA-256 of each key, so nobody can read a key from the database.
+//! The API keys of users. The table has only the SHA-256 of each key, so the database does not reveal keys.
 
 use jiff::Timestamp;
 use oasis_core::{Invalid, Ts};
@@ -12,9 +12,9 @@ use crate::store::Store;
 /// An API key, without the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// The name by which the key is listed and revoked.
+    /// The id by which the key is listed and revoked.
     pub id: String,
-    /// The user who calls with the key.
+    /// The user whom the key identifies.
     pub user_id: String,
     /// What the key is for. It may be empty.
     pub name: String,
@@ -114,8 +114,8 @@ impl Store {
         ApiKey::from_row(&rows[0])
     }
 
-    /// Revokes the key with this id, and appends the row that tells the gateways, in one statement. If the
-    /// key has been revoked before, nothing changes. Returns the key, or `None` if there is no such key.
+    /// Revokes the key with this id, and appends a revocation for the gateways, in one statement. If the key
+    /// has been revoked before, nothing changes. Returns the key, or `None` if there is no such key.
     ///
     /// # Errors
     /// When the database can't be reached or refuses the statement.

@@ -1,5 +1,5 @@
-//! Reads rows of many channels with one statement. So thousands of readers that come back at the same time
-//! cost a few statements.
+//! Reads rows of many channels with one statement. So thousands of readers that reconnect at the same time
+//! need only a few statements.
 
 use oasis_core::{Channel, Kind};
 use tokio_postgres::types::{ToSql, Type};
@@ -37,7 +37,7 @@ pub enum RangeOrder {
 /// The rows of some ranges, which were read in one snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelPages {
-    /// A page for each range. `None` if the statement had read enough bytes before it came to the range.
+    /// A page for each range. `None` if the statement reached its limit of bytes before this range.
     pub pages: Vec<Option<ChannelPage>>,
     /// The id up to which each family of channels has been pruned.
     pub marks: Marks,
@@ -56,7 +56,7 @@ pub struct ChannelPage {
 
 /// The maximum number of rows that one statement reads, unless there are more ranges than this.
 const MOST_ROWS: i64 = 4_096;
-/// The maximum size of `meta` of all rows, in bytes. The last row may exceed it.
+/// The maximum total size of the `meta` of all rows, in bytes. The last row may exceed this limit.
 const MOST_BYTES: i64 = 4 << 20;
 
 impl Store {
@@ -100,7 +100,7 @@ impl Store {
         let Some(first) = rows.first() else { return Ok(found) };
         found.marks = Marks::read(first.try_get("pruned_through")?, first.try_get("families")?)?;
         found.newest = first.try_get("newest")?;
-        // If there are no rows, the only row of the result has the state of the table.
+        // If no range has rows, the result has one row with only the state of the table.
         let Some(all) = first.try_get::<_, Option<i64>>("found")? else { return Ok(found) };
         let mut last = 0;
         for row in &rows {
@@ -114,7 +114,7 @@ impl Store {
             last = nth;
         }
         if (rows.len() as i64) < all {
-            // The statement was cut in the page of its last row, or after this page.
+            // The statement reached its limit of bytes in the page of its last row, or after this page.
             if let Some(page) = &mut found.pages[last] {
                 page.more = true;
             }

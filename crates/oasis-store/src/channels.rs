@@ -1,5 +1,5 @@
-//! Reads the current states of channels from `oasis_channels`. A trigger of `oasis_events` keeps this table
-//! up to date.
+//! Reads the current states of channels from the table `oasis_channels`. A trigger of `oasis_events` keeps
+//! this table up to date. So far, only rooms have states.
 
 use jiff::Timestamp;
 use oasis_core::room::Readers;
@@ -46,7 +46,8 @@ pub struct ChannelStates {
 pub struct RoomQuery {
     /// The maximum number of rooms.
     pub limit: i64,
-    /// Only rooms whose newest change is before this id are listed. [`RoomPage::next`] of the previous page.
+    /// Only rooms whose newest change has a lower id are listed. This is [`RoomPage::next`] of the previous
+    /// page.
     pub before: Option<i64>,
     /// Only rooms that have rows of this task are listed.
     pub vtid: Option<Task>,
@@ -64,7 +65,7 @@ pub struct RoomPage {
 /// The columns of a [`ChannelState`].
 const COLUMNS: &str = "c.channel, c.owner, c.readers, c.state, c.data ->> 'title' AS title, c.last_id, \
     c.created_at, c.updated_at";
-/// The maximum number of rooms of one task that are listed.
+/// The maximum number of rooms of one task. Any further rooms are never listed for this task.
 const MOST_ROOMS_OF_TASK: i64 = 10_000;
 
 impl ChannelState {
@@ -136,8 +137,8 @@ impl Store {
     }
 }
 
-/// The statement that lists rooms. It walks along two indexes: the rooms that everybody may read, and the
-/// other rooms of the viewer.
+/// The statement that lists rooms. The statement uses two indexes: the rooms that every user may read, and
+/// the rooms that only the viewer may read.
 fn rooms_sql() -> String {
     let part = |condition: &str| {
         format!(
@@ -153,8 +154,8 @@ fn rooms_sql() -> String {
     )
 }
 
-/// The statement that lists the rooms of the task $4. It goes from one room of the task to the next along the
-/// index `oasis_events_channel_vtids`.
+/// The statement that lists the rooms of the task $4. Each step of the recursion finds the next room of the
+/// task in the index `oasis_events_channel_vtids`.
 fn rooms_of_task_sql() -> String {
     let next = |after: &str| {
         format!(

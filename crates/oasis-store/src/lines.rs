@@ -1,4 +1,4 @@
-//! Reads pages of the log of a room.
+//! Reads pages of the log of a room: one page for each request, with filters.
 
 use oasis_core::room::{AgentType, LogLevel, RoomId, kinds};
 use tokio_postgres::types::{ToSql, Type};
@@ -19,9 +19,9 @@ pub struct LineQuery {
     pub limit: i64,
     /// Only lines of these levels. An empty list accepts any level.
     pub levels: Vec<LogLevel>,
-    /// Only lines of these agents. An empty list accepts any agent.
+    /// Only lines of these types of agents. An empty list accepts any type.
     pub agent_types: Vec<AgentType>,
-    /// Only lines whose message contains this text, in upper or lower case.
+    /// Only lines whose message contains this text, regardless of case.
     pub contains: Option<String>,
 }
 
@@ -42,10 +42,11 @@ pub struct LinePage {
     /// The lines with their `meta`, oldest first.
     pub lines: Vec<StoredEvent>,
     /// Where the next page in the same direction begins: the id for [`LineBound::Before`], or for
-    /// [`LineBound::After`] if the page had this bound.
+    /// [`LineBound::After`] if this page had an `After`. If the page read no row, this is its own bound, or
+    /// `i64::MAX` for [`LineBound::Newest`].
     pub cursor: i64,
-    /// Whether there may be more lines in the same direction. A page can have fewer lines than its limit, or
-    /// none, and still not be the last one, because one page reads at most 10,000 rows.
+    /// Whether there may be more lines in the same direction. This may be true even if the page has fewer
+    /// lines than its limit, because one page reads at most 10,000 rows.
     pub more: bool,
 }
 
@@ -59,8 +60,8 @@ impl LineQuery {
 
 /// The maximum number of rows that one page reads.
 const MOST_ROWS: i64 = 10_000;
-/// How many rows a page reads above its limit if it has no filter. The rows that change the state of the room
-/// are among the lines.
+/// How many more rows than its limit a page without filters reads. Some of the rows are not lines, but change
+/// the state of the room.
 const OTHER_ROWS: i64 = 100;
 
 impl Store {
@@ -78,9 +79,9 @@ impl Store {
             !query.levels.is_empty() || !query.agent_types.is_empty() || query.contains.is_some();
         let limit = query.limit.max(0).saturating_add(1);
         let most_rows = if has_filters { MOST_ROWS } else { limit.saturating_add(OTHER_ROWS).min(MOST_ROWS) };
-        // The row at which the walk stops is returned too, even if it does not pass the filters. `place` is
-        // the expression of the index. In this order, PostgreSQL does not sort the rows again, and stops when
-        // it has enough lines.
+        // The last row that the page reads is returned too, even if the row does not pass the filters.
+        // `place` is the expression of the index. Because the rows are already in this order, PostgreSQL does
+        // not sort them again, and stops when it has enough lines.
         let sql = self.sql(&format!(
             "SELECT {fields}, page.meta::text AS meta, page.passes FROM ( \
                SELECT e.*, (e.id + 0) AS place, row_number() OVER (ORDER BY (e.id + 0) {direction}) AS nth, \
@@ -114,7 +115,7 @@ impl Store {
             if row.try_get("passes")? {
                 page.lines.push(StoredEvent::from_row(row)?);
             } else {
-                // The walk stopped here.
+                // The page has read its maximum number of rows.
                 page.more = true;
             }
         }

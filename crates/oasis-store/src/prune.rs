@@ -38,7 +38,7 @@ struct StepSql {
     reached: String,
     /// Moves the mark of the family.
     mark: &'static str,
-    /// Another part of the statement.
+    /// Another subquery: for rooms, it deletes states that are no longer needed. Empty for other families.
     also: &'static str,
 }
 
@@ -59,7 +59,7 @@ impl StepSql {
         let mark = "families = jsonb_set(families, ARRAY[$1], to_jsonb(greatest( \
                       coalesce((families ->> $1)::int8, 0), gone.through)))";
         if family.as_str() == ACCESS {
-            // There are few revocations, so one transaction deletes all that have ended.
+            // There are few revocations, so one transaction deletes all revocations that have ended.
             let old = "SELECT unnest($5) WHERE $2 < $3 AND $4 > 0".to_owned();
             return Self { old, reached: "$3 - 1".to_owned(), mark, also: "" };
         }
@@ -85,11 +85,12 @@ impl StepSql {
     }
 }
 
-/// Whether a row of a room may be deleted. The rows that define the state of an open room are kept.
+/// Whether a row of a room may be deleted, as an SQL condition. The rows that define the state of an open
+/// room are kept.
 const ROOM_ROW_GOES: &str = "NOT (e.kind IN ('room.opened', 'room.updated') AND EXISTS ( \
     SELECT FROM {schema}.oasis_channels AS c WHERE c.channel = e.channel AND c.state = 'open'))";
-/// Deletes the states of the closed rooms that have lost their last row. A state that a writer has locked is
-/// left to the next prune, so that no writer and no prune wait for each other.
+/// Deletes the states of the closed rooms that have lost their last row. If a writer has locked a state, the
+/// next prune deletes it, so that writers and prunes do not wait for each other.
 const ROOMS_END: &str = ", ended AS (DELETE FROM {schema}.oasis_channels WHERE channel IN ( \
     SELECT c.channel FROM {schema}.oasis_channels AS c, gone \
     WHERE c.state = 'closed' AND c.channel IN (SELECT deleted.channel FROM deleted) \

@@ -13,10 +13,10 @@ pub struct Rebuilt {
     pub channels: u64,
     /// The channels that had no state.
     pub added: Vec<Channel>,
-    /// The channels whose state was wrong and is right now.
+    /// The channels whose state was wrong, and has been corrected.
     pub corrected: Vec<Channel>,
-    /// The channels whose state and rows disagree about who may read or change the channel. The state gives
-    /// access only to those whom both give access, until the channel is changed again.
+    /// The channels whose state and rows disagree about who may read or change the channel. Until the channel
+    /// is changed again, only users who have access according to both have access.
     pub narrowed: Vec<Channel>,
 }
 
@@ -24,9 +24,9 @@ pub struct Rebuilt {
 const PAGE: i64 = 500;
 
 impl Store {
-    /// Reads the rows of all channels that have a state, and merges the states that follow from them into the
-    /// stored states. Nothing is deleted, and nobody gets more access than before. A channel without an
-    /// opening row gets no state.
+    /// Computes the states of all rooms from their rows, and merges the result into the stored states.
+    /// Nothing is deleted, and no user gets more access than before. A room without an opening row gets no
+    /// state.
     ///
     /// # Errors
     /// When the database can't be reached or refuses a statement. Earlier transactions stay committed.

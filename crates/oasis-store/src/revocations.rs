@@ -1,5 +1,5 @@
-//! Revocations: rows `access.revoked` of the channel `access`. Each gateway reads them all when its tail
-//! starts, and follows them after that.
+//! Revocations: rows of the kind `access.revoked` in the channel `access`. Each gateway reads all revocations
+//! when its tail starts, and then gets new ones from the tail.
 
 use jiff::Timestamp;
 use oasis_core::{Channel, Ts};
@@ -12,7 +12,7 @@ use crate::marks::HEAD;
 use crate::page::fields;
 use crate::store::Store;
 
-/// The channel of the rows, which is a family of its own.
+/// The channel of the rows. No other channel has the same family.
 pub(crate) const ACCESS: &str = "access";
 /// The kind of the rows.
 const REVOKED: &str = "access.revoked";
@@ -29,16 +29,16 @@ pub enum Revocation {
     Token {
         /// The `jti` of the token.
         jti: String,
-        /// When the token has expired. `None` revokes the `jti` for ever.
+        /// When the token has expired. If `None`, the revocation never ends.
         until: Option<Ts>,
     },
     /// All keys and tokens of a user.
     User {
         /// The `sub` of the user.
         sub: String,
-        /// Tokens that were issued later are valid.
+        /// Keys and tokens that were issued later stay valid.
         before: Ts,
-        /// When all these tokens have expired. `None` if this is not known.
+        /// When all these tokens have expired. If `None`, the revocation never ends.
         until: Option<Ts>,
     },
 }
@@ -53,8 +53,8 @@ pub struct Revocations {
 }
 
 impl Revocation {
-    /// How long a revocation counts after its `until`. Gateways accept a token for a short time after it has
-    /// expired, because clocks differ.
+    /// How long a revocation still counts after its `until`. Clocks differ, so gateways accept a token for a
+    /// short time after it has expired.
     const LEEWAY: std::time::Duration = std::time::Duration::from_secs(60);
 
     /// The channel of the rows.
@@ -62,7 +62,7 @@ impl Revocation {
         Channel::stored(ACCESS)
     }
 
-    /// Reads a row. `None` if it is not a revocation.
+    /// Reads a row. `None` if the row is not a revocation.
     pub fn from_event(event: &StoredEvent) -> Option<Self> {
         if event.channel.as_str() != ACCESS || event.kind.as_str() != REVOKED {
             return None;
@@ -96,7 +96,7 @@ impl Revocation {
         members.into_iter().chain(until).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
-    /// Whether everything that was revoked is invalid at `now` without the revocation too.
+    /// Whether the revocation is no longer needed at `now`, because the revoked tokens have expired.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         match self {
             Self::Key { .. } => false,
@@ -108,8 +108,8 @@ impl Revocation {
 }
 
 impl Store {
-    /// Reads the revocations after the id `after` that have not ended. A role without rights to the keys can
-    /// read them too.
+    /// Reads the revocations after the id `after` that have not ended. The role does not need rights to the
+    /// table of keys.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
@@ -135,8 +135,8 @@ impl Store {
         Ok(found)
     }
 
-    /// The ids below `bound` of the revocations that nobody needs any more. The row that revokes a key is not
-    /// needed if the key itself is marked as revoked.
+    /// The ids below `bound` of the revocations that are no longer needed. The row that revokes a key is not
+    /// needed if the key itself is marked as revoked, or does not exist.
     pub(crate) async fn ended_revocations(&self, bound: i64) -> Result<Vec<i64>, StoreError> {
         let sql = self.sql(&format!(
             "SELECT {}, e.meta::text AS meta, clock_timestamp() AS now, \
@@ -192,7 +192,7 @@ impl Store {
 }
 
 /// The statement that appends a row with this `meta` for each row of `from`, and returns the ids. The trigger
-/// takes the writers' lock before PostgreSQL computes the rows of `from`, so the keys are locked later.
+/// takes the writers' lock before PostgreSQL computes the rows of `from`, so keys are locked only after that.
 pub(crate) fn append_revocation(meta: &str, from: &str) -> String {
     format!(
         "INSERT INTO {{schema}}.oasis_events \

@@ -34,7 +34,7 @@ pub struct Config {
     )]
     pub read_tokens: Tokens,
 
-    /// Comma-separated tokens; each token allows a client to send events and to write to rooms
+    /// Comma-separated tokens, with which clients send events and write to rooms
     #[arg(
         long,
         env = "INGEST_TOKENS",

@@ -1,5 +1,5 @@
-//! The right to be a subscriber: what a stream grants ([`Admission`]), and the same after it has been
-//! registered, so that a revocation ends the subscriber ([`Admitted`]).
+//! The admission of a subscriber. A stream grants an [`Admission`]. Once it has been registered with
+//! [`Ends`], it is [`Admitted`], and a revocation ends the subscriber.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use oasis_core::Ts;
 use super::ends::{CloseReason, Deadline, Ending, Ends};
 use crate::access::{Subject, Viewer};
 
-/// What a stream grants to a viewer that may read.
+/// What a stream grants to a viewer who may read.
 pub(crate) struct Admission<P> {
     /// Held until the subscriber is dropped.
     pub(crate) permit: P,
@@ -16,16 +16,16 @@ pub(crate) struct Admission<P> {
     pub(crate) subjects: Vec<Subject>,
     /// When and why the subscriber ends, even without a revocation. `None` if there is no deadline.
     pub(crate) deadline: Option<Deadline>,
-    /// The user who reads. `None` if the stream knows no users.
+    /// The user who reads. `None` if the client is not known as a user.
     pub(crate) viewer: Option<Arc<Viewer>>,
-    /// If the source of the rows is closed already, the end of its rows.
+    /// The end of the rows, if their source is already closed, such as a closed room.
     pub(crate) over: Option<Over>,
 }
 
-/// The end of rows that no other row can follow. A subscriber ends after it has got these rows.
+/// The end of the rows of a closed source. A subscriber ends after it has got all rows up to this end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Over {
-    /// No row has a higher id.
+    /// The id of the last change of the source.
     pub(crate) last: i64,
     pub(crate) reason: CloseReason,
 }
@@ -38,12 +38,13 @@ pub(crate) struct Admitted<P> {
 }
 
 impl<P> Admission<P> {
-    /// An admission that only the client or a shutdown ends.
+    /// An admission that lasts until the client disconnects or the process shuts down.
     pub(crate) fn unlimited(permit: P) -> Self {
         Self { permit, subjects: Vec::new(), deadline: None, viewer: None, over: None }
     }
 
-    /// An admission of a user, which ends with the user's credential. `now` is the current time.
+    /// An admission of a user, which ends when the user's credential expires or is revoked. `now` is the
+    /// current time.
     pub(crate) fn of_viewer(permit: P, viewer: &Arc<Viewer>, now: Ts) -> Self {
         Self {
             permit,

@@ -1,4 +1,4 @@
-//! Ends individual subscribers, at a deadline or when one of their subjects is revoked.
+//! Ends individual subscribers: at a deadline, or when one of their subjects is revoked ([`Ends::end`]).
 //!
 //! One queue of deadlines serves all subscribers of all streams. An index by subject finds the subscribers
 //! that a revocation ends. A subscriber waits both for its own [`Ending`] and for the pulse of its topic.
@@ -17,7 +17,7 @@ use crate::access::{Subject, Viewer};
 /// Why a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CloseReason {
-    /// The token has expired.
+    /// The credential has expired.
     TokenExpired,
     /// The viewer may no longer read.
     Revoked,
@@ -25,7 +25,7 @@ pub(crate) enum CloseReason {
     Closed,
     /// A client that waited for the database may not read.
     Refused,
-    /// The process is shutting down.
+    /// The process is shutting down, or the right of the viewer cannot be checked.
     Shutdown,
 }
 
@@ -110,8 +110,8 @@ impl Ends {
         Some(Ending { id, ends: self.clone(), reason })
     }
 
-    /// Ends every subscriber that has the subject `subject` and whose viewer fulfils `ends`. A subscriber
-    /// without a viewer ends in any case. Returns the number of these subscribers.
+    /// Ends every subscriber with the subject `subject`, if `ends` returns true for its viewer. A subscriber
+    /// without a viewer always ends. Returns the number of ended subscribers.
     pub(crate) fn end(
         &self,
         subject: &Subject,
@@ -138,24 +138,24 @@ impl Ends {
         self.lock().subjects.keys().filter_map(channel).collect()
     }
 
-    /// Announces that the rights to `subject` may have changed. Returns whether a subscriber has this
-    /// subject, so that its rights must be checked. A viewer that is being admitted meanwhile either counts
-    /// here, or is admitted again.
+    /// Announces that the rights to `subject` may have changed. Returns whether a registered subscriber has
+    /// this subject. If so, the caller must check the right of this subscriber. A viewer who is being
+    /// admitted at the same time is either registered already, or is admitted again.
     pub(crate) fn doubt(&self, subject: &Subject) -> bool {
         let mut inner = self.lock();
         inner.revocations += 1;
         inner.subjects.contains_key(subject)
     }
 
-    /// Announces that any right may have changed. Each viewer that is being admitted meanwhile is admitted
-    /// again.
+    /// Announces that any right may have changed. Each viewer who is being admitted at the same time is
+    /// admitted again.
     pub(crate) fn doubt_all(&self) {
         self.lock().revocations += 1;
     }
 
-    /// The number of revocations and doubts so far. A revocation between the admission of a viewer and the
-    /// registration of its subscriber does not end the subscriber. So if this number has changed between
-    /// these two steps, the viewer must be admitted again.
+    /// The number of calls of `end`, `doubt` and `doubt_all` so far. A revocation between the admission of a
+    /// viewer and the registration of its subscriber does not end the subscriber. So if this number has
+    /// changed between these two steps, the viewer must be admitted again.
     pub(crate) fn revocations(&self) -> u64 {
         self.lock().revocations
     }
@@ -233,10 +233,10 @@ impl Drop for Ending {
 mod tests {
     use super::*;
 
-    /// A viewer whose rights were looked up before a change either is known when the rights change, or sees
-    /// that it must be admitted again.
+    /// If the rights of a viewer were looked up before a change, the viewer is either registered when the
+    /// rights change, or is admitted again.
     #[tokio::test]
-    async fn no_viewer_is_missed_that_is_admitted_during_a_change() {
+    async fn a_viewer_who_is_admitted_during_a_change_is_not_missed() {
         let ends = Arc::new(Ends::default());
         let subject = Subject::User("ann".into());
         let before = ends.revocations();

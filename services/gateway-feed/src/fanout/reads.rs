@@ -40,7 +40,8 @@ const LONGEST_REST: Duration = Duration::from_millis(50);
 pub(crate) struct Reads {
     table: Arc<dyn Table>,
     turns: Semaphore,
-    /// Whether the rows are read with statements that many subscribers share. Such reads need no turn.
+    /// Whether subscribers share the statements that read rows (see [`crate::batch`]). Shared reads need no
+    /// turn.
     shares_statements: bool,
     /// The stretches that are kept, oldest first.
     kept: Mutex<VecDeque<(Cursor, Shared)>>,

@@ -41,7 +41,7 @@ pub(super) struct Source<S: Stream> {
     pub(super) topics: Arc<Topics<S>>,
     pub(super) topic: Arc<Topic<S>>,
     pub(super) want: Arc<S::Want>,
-    /// Whether no row can follow any more.
+    /// Whether the source of the rows is closed ([`super::admission::Admission::over`]).
     pub(super) is_over: bool,
 }
 

@@ -98,7 +98,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     // Life.
 
     /// How a subscriber begins without a cursor, or with a cursor that belongs to another table. `is_over`
-    /// means that no row can follow any more ([`Admission::over`]).
+    /// means that the source of the rows is closed ([`Admission::over`]).
     fn fresh(&self, want: &Self::Want, is_over: bool) -> Fresh;
 
     /// The first frame, sent once the table can be read. `head` is the last id that has been routed to the

@@ -155,7 +155,7 @@ struct Client<S: Stream> {
     retry_at: Option<Instant>,
     /// Why the stream ends after the rows that were sent; `None` if the stream continues.
     ends: Option<CloseReason>,
-    /// The end of the rows, if it was known when the client was admitted.
+    /// The end of the rows, if their source was already closed when the client was admitted.
     over: Option<Over>,
 }
 
@@ -372,7 +372,8 @@ impl<S: Stream> Client<S> {
         Step::Wait
     }
 
-    /// Why the stream ends now, if no row can follow. The tail must have passed on every row first.
+    /// Why the stream ends now: the source of the rows is closed, and the client has all rows up to the end.
+    /// `None` until then.
     fn reached_the_end(&self) -> Option<CloseReason> {
         let Over { last, reason } = self.over?;
         let routed = self.source.topics.routed();

@@ -38,7 +38,7 @@ pub(crate) type Read<'a, T> = BoxFuture<'a, Result<T, ReadError>>;
 /// The maximum number of rows in one batch.
 const BATCH: i64 = 500;
 
-/// The table in the database. Reads of all channels other than the ticker's share statements.
+/// The table in the database. Only reads of the ticker have separate statements.
 pub(crate) struct Database {
     store: Store,
     oldest_first: Batch<ChannelRange, Option<Rows>>,
@@ -77,7 +77,8 @@ impl Database {
         let (channel, kinds) = (rows.channel.clone(), rows.kind.clone());
         let range = ChannelRange { channel, kinds, after, upto, limit };
         loop {
-            // A statement that has read enough bytes leaves ranges out. The first range always gets rows.
+            // If the statement left this range out, the range is requested again. Each statement reads at
+            // least its first range, so the loop ends.
             if let Some(found) = reads.get(range.clone()).await? {
                 return Ok(found);
             }
@@ -101,7 +102,7 @@ impl Table for Database {
             if rows.channel.is_devhub() {
                 return Ok(of_page(rows, Store::replay(&self.store, rows, before, most).await?));
             }
-            // A statement that many clients share may return fewer rows than a client needs.
+            // A shared statement may return fewer rows than this client needs.
             let mut found = self.shared(&self.newest_first, rows, (0, before - 1, most)).await?;
             while found.more && (found.rows.len() as i64) < most {
                 let upto = found.rows.last().map_or(before, |last| last.id) - 1;

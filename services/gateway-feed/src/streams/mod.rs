@@ -49,7 +49,8 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Makes the streams, which read `table`. The ticker accepts at most `most` clients.
+    /// Makes the streams, which read `table`. The ticker accepts at most `most` clients. `rooms` has its own
+    /// limit.
     pub(crate) fn new(
         table: Arc<dyn Table>,
         most: usize,

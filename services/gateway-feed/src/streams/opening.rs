@@ -1,7 +1,7 @@
 //! Opens a stream: decides whether the viewer may read, and starts the subscriber.
 //!
-//! The decision may need the table. While the table cannot be read, the client gets comments. An EventSource
-//! would never reconnect after a status other than 200.
+//! The decision may need the table. While the table cannot be read, the client gets status 200 and comments.
+//! After any other status, an EventSource would never reconnect.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -25,9 +25,9 @@ use crate::fanout::stream::Stream;
 use crate::fanout::subscriber::{self, Subscriber};
 use crate::fanout::topics::Topics;
 
-/// How long a request waits for the decision before the stream begins without it.
+/// How long a request waits for the decision. After this time, the stream begins with comments.
 const DECIDE_WITHIN: Duration = Duration::from_secs(2);
-/// The time between two tries to decide.
+/// The pause between two attempts to decide.
 const RETRY: Duration = Duration::from_secs(1);
 /// The time between two comments to a client that waits for the decision.
 const COMMENT: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ pub(super) struct Opening<S: Stream> {
     pub(super) request: StreamRequest<S>,
 }
 
-/// The stream of a client.
+/// The state of a client's stream that began before the decision.
 enum Phase<S: Stream> {
     /// The decision is pending. `begun` says whether the client has got its first comment.
     Pending {
@@ -55,13 +55,14 @@ enum Phase<S: Stream> {
         begun: bool,
     },
     Open(Box<Subscriber<S>>),
+    /// The last frame has been sent.
     Over,
 }
 
 /// The decision.
 enum Outcome<S: Stream> {
     Admitted(Box<Subscriber<S>>),
-    /// The last frame for a client that may not read, or that must reconnect to another process.
+    /// The client may not read, or the process is shutting down. This is the last frame.
     Closed(Bytes),
 }
 
@@ -91,8 +92,8 @@ impl<S: Stream> Opening<S> {
         Subscriber::new(&self.topics, (topic, want, begin), admitted)
     }
 
-    /// Admits the viewer and registers the end of its subscriber. If there was a revocation between these
-    /// two steps, both steps are repeated, so that no revocation is missed.
+    /// Admits the viewer, and registers the subscriber so that a revocation can end it. If there was a
+    /// revocation between these two steps, both steps are repeated, so that no revocation is missed.
     async fn admitted(&self) -> Result<Admitted<S::Permit>, NotAdmitted> {
         loop {
             let revocations = self.ends.revocations();

@@ -22,7 +22,7 @@ use crate::fanout::pulse::Presence;
 use crate::fanout::stream::{Fresh, GapReason, Stream};
 use crate::rooms::{self, Defaults, Directory, StoredLine};
 
-/// How many earlier lines a new client gets first, unless the client asks for another number.
+/// How many earlier lines a new client gets first by default.
 pub(crate) const TAIL: usize = 100;
 /// The maximum number of earlier lines that a client can ask for.
 pub(crate) const MOST_TAIL: usize = 1_000;
@@ -72,14 +72,14 @@ fn event(name: &str, message: &Message<'_>) -> Bytes {
     out.into()
 }
 
-/// The sentence for users in the last frame.
+/// The message for users in the last frame.
 fn sentence(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::TokenExpired => "the token has expired",
         CloseReason::Revoked => "the right to read this room has ended",
         CloseReason::Closed => "the room is closed",
         CloseReason::Refused => "this token may not read this room",
-        CloseReason::Shutdown => "the gateway restarts: connect again",
+        CloseReason::Shutdown => "the gateway has ended this stream: connect again",
     }
 }
 
@@ -157,7 +157,7 @@ impl Stream for RoomLogs {
         })
     }
 
-    /// The log of a closed room has one row more, which is the row that closes the room.
+    /// In a closed room, the replay also needs the row that closes the room.
     fn fresh(&self, tail: &usize, is_over: bool) -> Fresh {
         match tail + usize::from(is_over) {
             0 => Fresh::Live,

@@ -12,7 +12,7 @@ pub(super) struct Slots {
     clients: Arc<Clients>,
 }
 
-/// How many clients follow the stream.
+/// The number of taken slots, also as a metric.
 struct Clients {
     count: AtomicUsize,
     gauge: Gauge,

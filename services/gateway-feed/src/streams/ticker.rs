@@ -138,8 +138,8 @@ impl Stream for Ticker {
         !mark.repeat
     }
 
-    /// Admits every client until there are too many. The routes have already checked whether the client may
-    /// read, except that the credential of a user may have been revoked.
+    /// Admits every client until all slots are taken. The routes have already checked everything else, except
+    /// whether the credential of a user has been revoked.
     fn admit<'a>(
         &'a self,
         viewer: &'a Option<Arc<Viewer>>,
