@@ -39,8 +39,8 @@ pub struct RoomRow<'a> {
 }
 
 impl RoomState {
-    /// The state after one more row. `None` means that the room has not been opened. These rows have no effect:
-    /// a line, a second opening, a second closing, and a change before the opening. The function
+    /// The state after one more row. `None` means that the room has not been opened. These rows have no
+    /// effect: a line, a second opening, a second closing, and a change before the opening. The function
     /// `oasis_channels_fold` in `migrations/` does the same.
     pub fn fold(state: Option<Self>, row: RoomRow<'_>) -> Option<Self> {
         let Some(mut state) = state else {

@@ -70,8 +70,8 @@ pub struct IdentityArgs {
 }
 
 impl IdentityArgs {
-    /// Reads the key files, and makes the keys. With JWKS_URL, this needs a tokio runtime, and starts a
-    /// task that reads the set. A set that cannot be read is not an error.
+    /// Reads the key files, and makes the keys. With JWKS_URL, this function needs a tokio runtime, and
+    /// starts a task that reads the set. It is not an error if the task cannot read the set.
     ///
     /// # Errors
     /// See [`BadKeys`].
@@ -84,11 +84,11 @@ impl IdentityArgs {
     }
 }
 
-/// The items of a comma-separated list. Blanks around an item and empty items are left out.
+/// The items of a comma-separated list, without empty items and without white space around the items.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List(Vec<String>);
 
-/// A list that is not empty has no items, such as `,`. Without items, a check would be off.
+/// The list is not empty, but has no items, such as `,`. Such a list would turn a check off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the list has a comma, but no item")]
 pub struct NoItems;

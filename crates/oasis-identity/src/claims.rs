@@ -18,7 +18,7 @@ const OWN_PREFIX: &str = "oasis.";
 pub(crate) const ADMIN: &str = "oasis.admin";
 const RESOURCES: &str = "oasis.resources";
 
-/// The accepted issuers and audiences. A token needs `sub` and `exp` too.
+/// The accepted issuers and audiences. Every token also needs `sub` and `exp`.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// The accepted issuers. If the list is empty, `iss` has no effect.

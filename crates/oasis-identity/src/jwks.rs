@@ -1,13 +1,12 @@
 //! [`Jwks`]: the public keys that an issuer publishes as a JWK set (`JWKS_URL`).
 //!
 //! One task reads the set: at the start, every 10 minutes, and when a token names a key that is not in the
-//! set. So there is never more than one request at a time, and no request ends early because a client went
-//! away. Two requests begin at least 30 s apart. A token with a made-up `kid` therefore costs the issuer
-//! nothing most of the time, and its client never waits for more than one request.
+//! set. So there is never more than one request at a time, and no request ends early because a client has
+//! disconnected. Two requests begin at least 30 s apart. So tokens with a made-up `kid` cause few requests,
+//! and a client never waits for more than one request.
 //!
-//! If a request fails, the last keys stay. They stay for as long as the issuer cannot be read: an outage of
-//! the issuer must not end all streams. A key that the issuer has removed stays only until the next request
-//! succeeds.
+//! If a request fails, the last keys stay in use until a request succeeds, because an outage of the issuer
+//! must not lock out all users. The next request that succeeds removes the keys that the issuer has removed.
 
 mod fetch;
 mod jwk;
@@ -34,8 +33,8 @@ pub use url::{BadJwksUrl, JwksUrl};
 pub(crate) struct Pace {
     /// How often the set is read if no token names an unknown key.
     pub(crate) fresh: Duration,
-    /// The minimum time between the beginnings of two requests. After a failed request, the next one begins
-    /// after this time.
+    /// The minimum time from the beginning of one request to the beginning of the next request. After a
+    /// failed request, the next request begins after this time.
     pub(crate) apart: Duration,
     /// The time limit of a request. A client with an unknown `kid` waits no longer than this.
     pub(crate) limit: Duration,
@@ -54,7 +53,7 @@ pub(crate) struct Jwks {
 #[derive(Debug)]
 struct State {
     keys: Arc<[Key]>,
-    /// The number of requests that have ended.
+    /// The number of completed requests.
     ended: u64,
     phase: Phase,
 }
@@ -66,7 +65,7 @@ enum Phase {
     Waiting(Instant),
 }
 
-/// Why a request brought no keys.
+/// Why a request returned no keys.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -109,8 +108,8 @@ impl Jwks {
         Arc::clone(&self.state.borrow().keys)
     }
 
-    /// Waits for the request that is under way. If none is under way, causes one, unless the last one began
-    /// less than 30 s ago.
+    /// Waits for the request in progress. If there is none, starts a request and waits for it, unless the
+    /// last request began less than 30 s ago.
     pub(crate) async fn refresh(&self) {
         let mut state = self.state.clone();
         let (ended, phase) = {
@@ -127,7 +126,7 @@ impl Jwks {
     }
 }
 
-/// Reads the set again and again, until all receivers are dropped.
+/// Reads the set repeatedly, until all receivers are dropped.
 async fn follow<F, T>(fetch: F, pace: Pace, state: watch::Sender<State>, wanted: Arc<Notify>)
 where
     F: Fn() -> T,
@@ -184,10 +183,10 @@ async fn wait(state: &watch::Sender<State>, wanted: &Notify, next: Instant, due:
     }
 }
 
-/// Logs the keys that were left out, if they are not those of the last time.
+/// Logs the keys that were left out, unless the previous read left out the same keys.
 fn report(set: &Set, last: &mut Vec<(String, jwk::Skipped)>) {
     if set.keys.is_empty() {
-        tracing::warn!("the set of JWKS_URL has no usable key, so no token is accepted that needs one");
+        tracing::warn!("the set of JWKS_URL has no usable key, so tokens that need such a key are refused");
     }
     if set.skipped != *last {
         for (kid, why) in &set.skipped {

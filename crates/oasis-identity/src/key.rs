@@ -1,4 +1,4 @@
-//! [`Key`]: a key with its name, and which tokens are verified with it.
+//! [`Key`]: a key with its name. The name and the algorithm select the tokens that the key verifies.
 
 use crate::algorithm::Algorithm;
 use crate::verifier::Verifier;
@@ -10,26 +10,28 @@ pub(crate) struct Key {
     pub(crate) verifier: Verifier,
 }
 
-/// How the `kid` of a token selects a key. Several keys may have the same name. Then each of them is tried.
+/// How the `kid` of a token selects a key. If several keys have the same name, each of these keys is tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Name {
-    /// A secret has no name. It is tried for each token, because issuers may name their secrets as they like.
+    /// A secret has no name. A secret is tried for each HS256 token, because issuers may use any `kid` for
+    /// it.
     Secret,
-    /// The key of a file is tried for tokens that have its name as their `kid`, and for tokens without `kid`.
+    /// A key from a file is tried for tokens that have this name as their `kid`, and for tokens without
+    /// `kid`.
     File(String),
     /// A key of a JWK set is tried for tokens with the same `kid`. A key without `kid` is tried for tokens
     /// without `kid`.
     Set(Option<String>),
 }
 
-/// How well a key fits the header of a token.
+/// How well a key matches the header of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fit {
-    /// The token names another key.
+    /// The name does not match, or a secret has another algorithm.
     Other,
-    /// The token names this key, but has another algorithm.
+    /// The name of a public key matches, but the algorithm does not.
     OnlyName,
-    /// The key is tried.
+    /// The name and the algorithm match, so the key is tried.
     Whole,
 }
 
@@ -38,8 +40,8 @@ impl Key {
         Self { name: Name::Secret, verifier: Verifier::secret(secret) }
     }
 
-    /// How well the key fits a token with this algorithm and this `kid`. The key decides the algorithm. A
-    /// public key is never used as the secret of an HMAC, whatever the header says.
+    /// How well the key matches a token with this algorithm and this `kid`. The key decides the algorithm. So
+    /// a public key is never used as the secret of an HMAC, even if the header asks for it.
     pub(crate) fn fit(&self, algorithm: Algorithm, kid: Option<&str>) -> Fit {
         let is_named = match &self.name {
             Name::Secret => true,

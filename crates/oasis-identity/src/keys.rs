@@ -23,7 +23,7 @@ pub struct Keys {
     pub(crate) keys: Vec<Key>,
     /// The keys of JWKS_URL.
     pub(crate) jwks: Option<Jwks>,
-    /// The first secret. It signs the tokens that are minted.
+    /// The first secret, which signs minted tokens.
     pub(crate) signing: Option<EncodingKey>,
     pub(crate) rules: Rules,
 }
@@ -45,14 +45,14 @@ pub enum BadKeys {
     /// Tokens cannot be signed or verified in this process.
     #[error(transparent)]
     Provider(#[from] BadProvider),
-    /// The keys of a JWK set are used without issuers or without audiences. A service such as Auth0 signs
-    /// the tokens of many applications with the same key.
+    /// There is a JWK set, but no accepted issuer or no accepted audience. A service such as Auth0 signs the
+    /// tokens of many applications with the same key.
     #[error(
         "JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE: the issuer may sign the tokens of other applications \
          with the same keys"
     )]
     Unbound,
-    /// There are two JWK sets.
+    /// There is more than one JWK set.
     #[error("there is more than one JWK set")]
     Sets,
     /// There are too many files. A token without `kid` is tried with each of them.
@@ -110,7 +110,7 @@ impl Keys {
         Ok(Self { keys, jwks: url.map(Jwks::start), signing, rules })
     }
 
-    /// Whether there are no keys and no JWK set. Then no token is valid.
+    /// Whether there are no keys and no JWK set. If so, no token is valid.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.jwks.is_none()
     }

@@ -1,8 +1,8 @@
 //! Reads a public key from a PEM file.
 //!
-//! `jsonwebtoken` can read PEM files too. But it also accepts private keys, certificates and keys that no
-//! token can use. Such a mistake would show only when the first token is refused. This module reports the
-//! mistake at the start, with a hint.
+//! `jsonwebtoken` can read PEM files too, but it also accepts private keys, certificates and keys that no
+//! token can use. An operator would notice such a mistake only when the first token is refused. This module
+//! reports the mistake at the start, with a hint.
 
 use rustls_pki_types::pem::{PemObject, SectionKind};
 use spki::der::asn1::UintRef;

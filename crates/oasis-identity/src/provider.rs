@@ -24,7 +24,7 @@ pub enum BadProvider {
          anything else uses this library"
     )]
     Another,
-    /// The provider cannot sign a token, or verifies signatures wrongly.
+    /// The provider cannot sign a token, or the signature of a token that it signed is not valid.
     #[error("the cryptography for JSON Web Tokens does not work on this machine")]
     Broken,
 }
@@ -38,7 +38,7 @@ pub(crate) fn install() -> Result<(), BadProvider> {
     })
 }
 
-/// Whether a token that the library signed has a valid signature, and the same token after a change has not.
+/// Whether a token that the library signed has a valid signature, and becomes invalid after a change.
 fn works() -> Result<bool, Error> {
     let secret = [1; 32];
     let header = Header::new(Algorithm::HS256);
@@ -52,10 +52,10 @@ fn works() -> Result<bool, Error> {
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| Ok(Box::new(RingSigner::new(*algorithm, key)?)),
-    // `Verifier` verifies signatures. A verifier of the library cannot be shared by threads, so it would
-    // have to be made for each token.
+    // `Verifier` verifies signatures. Threads cannot share a verifier of the library, so each token would
+    // need a new verifier.
     verifier_factory: |_, _| Err(unsupported()),
-    // Only JWKs need these functions, and this program does not use JWKs.
+    // The library needs these functions only for its own JWKs. `jwks/` reads JWK sets without the library.
     key_utils: KeyUtils {
         rsa_pub_components_from_private_key: |_| Err(unsupported()),
         rsa_pub_components_from_public_key: |_| Err(unsupported()),

@@ -1,5 +1,5 @@
-//! Checks public keys when they are read. Otherwise, a bad key would show only when the first token is
-//! refused.
+//! Checks public keys when they are read. Otherwise, an operator would notice a bad key only when the first
+//! token is refused.
 
 use ring::agreement::{self, ECDH_P256, EphemeralPrivateKey};
 use ring::rand::SystemRandom;
@@ -12,7 +12,7 @@ pub enum BadKey {
     /// The RSA key is too short or too long.
     #[error("has an RSA key of {0} bits: expected 2048 to 8192 bits")]
     RsaBits(usize),
-    /// The coordinates of the ECDSA key are not those of a point on P-256.
+    /// The point of the ECDSA key is not on the curve P-256.
     #[error("has a point that is not on the curve P-256: make a new pair of keys")]
     NotOnCurve,
     /// The Ed25519 key is a point of small order.
@@ -23,7 +23,7 @@ pub enum BadKey {
     Damaged,
 }
 
-/// Checks the modulus and the exponent of an RSA key. Both are without leading zeros.
+/// Checks the modulus and the exponent of an RSA key. Both must have no leading zeros.
 pub(crate) fn rsa(n: &[u8], e: &[u8]) -> Result<Verifier, BadKey> {
     let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
     if !(2_048..=8_192).contains(&bits) {
@@ -64,8 +64,8 @@ pub(crate) fn ed25519(key: &[u8]) -> Result<Verifier, BadKey> {
 }
 
 /// Whether an Ed25519 key is one of the points of small order, for which anyone can make signatures. ring
-/// accepts them. The list is that of libsodium (`ge25519_has_small_order`). The highest bit is the sign of a
-/// coordinate, and does not matter.
+/// accepts these points. The list is from libsodium (`ge25519_has_small_order`). The highest bit is the sign
+/// of a coordinate, and does not matter.
 fn is_of_small_order(key: &[u8]) -> bool {
     const ENDS: [(u8, u8); 5] = [(0, 0), (1, 0), (0xec, 0x7f), (0xed, 0x7f), (0xee, 0x7f)];
     const ORDER_8: [[u8; 32]; 2] = [
@@ -80,7 +80,7 @@ fn is_of_small_order(key: &[u8]) -> bool {
     ];
     let [first, middle @ .., last] = key else { return false };
     let last = last & 0x7f;
-    // Except for the ends, all bytes of these points are the same.
+    // All bytes of these points except the first and the last are the same.
     let filler = if last == 0 { 0 } else { 0xff };
     let is_plain = ENDS.contains(&(*first, last)) && middle.iter().all(|byte| *byte == filler);
     is_plain || ORDER_8.iter().any(|point| point[..31] == key[..key.len() - 1] && point[31] == last)

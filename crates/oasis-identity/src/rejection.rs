@@ -55,8 +55,8 @@ pub enum Rejection {
     /// The token is not valid yet, even with the leeway.
     #[error("the token is not valid yet (nbf)")]
     NotYetValid,
-    /// The token was issued in the future, also with the leeway. Such a token would outlive a revocation of
-    /// all tokens that were issued before a moment.
+    /// The token was issued in the future, even with the leeway. A revocation of all earlier tokens of the
+    /// user would not cover such a token.
     #[error("the token was issued in the future (iat)")]
     IssuedLater,
     /// The issuer is not one of JWT_ISSUER.

@@ -1,4 +1,4 @@
-//! [`Keys::identify`] and [`Keys::verify`]: verify a token, and return its viewer.
+//! [`Keys::identify`] and [`Keys::verify`]: verify a token, and return the viewer to whom it belongs.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,9 +16,9 @@ use crate::viewer::Viewer;
 const MOST_BYTES: usize = 8 << 10;
 
 impl Keys {
-    /// Returns the viewer to whom the token belongs. `now` is the current time. If the token names a key
-    /// that is not in the JWK set, the set is read again first, at most once in 30 s for all callers. This
-    /// takes up to 5 s.
+    /// Returns the viewer to whom the token belongs. `now` is the current time. If no key has the `kid` of
+    /// the token, the JWK set is read again first, at most once in 30 s for all callers. This read takes up
+    /// to 5 s.
     ///
     /// # Errors
     /// The token is malformed, is not signed with one of the keys, is not valid now, or has the wrong

@@ -14,7 +14,8 @@ use super::url::JwksUrl;
 pub(crate) enum FetchError {
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// A redirect is not followed: it could lead to another server, or to plain http.
+    /// The issuer redirects. Redirects are not followed, because they could lead to another server or to
+    /// plain http.
     #[error("the issuer answers with a redirect to {0}: set JWKS_URL to the last address of the redirects")]
     Redirect(String),
     #[error("the issuer answers with the status {0}")]

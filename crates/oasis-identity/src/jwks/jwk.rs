@@ -8,14 +8,14 @@ use crate::members::{Members, text};
 use crate::public_key::{self, BadKey};
 use crate::verifier::Verifier;
 
-/// Why a key of a set is left out. RFC 7517 (section 5) asks a reader to leave out keys that it cannot use.
-/// So one such key does not make the other keys useless.
+/// Why a key of a set is left out. RFC 7517 (section 5) asks readers to ignore keys that they cannot use. So
+/// the other keys of the set still work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Skipped {
-    /// The key is for something else than these signatures. Many issuers publish such keys.
+    /// The key is not for signatures with a supported algorithm. Many issuers publish such keys.
     #[error("is for another use: its {0} is not for signatures with RS256, ES256 or EdDSA")]
     OtherUse(&'static str),
-    /// The key is a secret, or has the private part of a key. Everyone who reads the set could mint tokens.
+    /// The key is a secret or a private key. Everyone who reads the set could mint tokens with this key.
     #[error("is secret, so it must not be published: make a new key")]
     Secret,
     /// A member is missing or has a wrong type.
@@ -44,7 +44,7 @@ pub(super) fn of_jwk(jwk: &Members<'_>) -> Result<Key, Skipped> {
             return Err(Skipped::OtherUse("key_ops"));
         }
     }
-    // Checked before the key itself, because a key for another algorithm may have any form.
+    // The algorithm is checked before the key itself, because a key for another algorithm may have any form.
     let algorithm = optional(jwk, "alg")?;
     if algorithm.as_deref().is_some_and(|name| !["RS256", "ES256", "EdDSA"].contains(&name)) {
         return Err(Skipped::OtherUse("alg"));
@@ -64,8 +64,8 @@ fn public_key(jwk: &Members<'_>) -> Result<Verifier, Skipped> {
         }
         "EC" if required(jwk, "crv")? == "P-256" => {
             let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
-            // Each coordinate has its full length. Otherwise, two wrong lengths could add up to the right
-            // one.
+            // The length of each coordinate is checked. Otherwise, two wrong lengths could have the right
+            // sum.
             if x.len() != 32 {
                 return Err(BadKey::Damaged.into());
             }
@@ -92,7 +92,8 @@ fn bytes(jwk: &Members<'_>, name: &'static str) -> Result<Vec<u8>, Skipped> {
     URL_SAFE_NO_PAD.decode(required(jwk, name)?).map_err(|_| Skipped::Member(name))
 }
 
-/// Some issuers put a zero in front of a number whose highest bit is set (RFC 7518, section 6.3.1.1).
+/// Removes leading zeros. Some issuers add a zero before a number whose highest bit is set (RFC 7518, section
+/// 6.3.1.1).
 fn without_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]

@@ -19,7 +19,7 @@ pub(super) struct Set {
     pub(super) skipped: Vec<(String, Skipped)>,
 }
 
-/// Why a document cannot be used as a set of keys.
+/// Why a document is not accepted as a JWK set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadSet {
     #[error("the document has more than 256 KiB")]
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_key_does_not_make_the_others_useless() {
+    fn the_other_keys_of_a_set_with_a_bad_key_still_work() {
         let keys = json!({"keys": [{}, with(ed25519(), &json!({"kid": "a"})), rsa(1), p256()]});
         let set = Set::parse(keys.to_string().as_bytes()).unwrap();
         let names: Vec<&Name> = set.keys.iter().map(|key| &key.name).collect();

@@ -1,4 +1,4 @@
-//! Tests when the set is read, in virtual time.
+//! Tests the times at which the set is read, with a paused clock.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use super::*;
 
 /// A made-up issuer. It answers after `delay`.
 struct Issuer {
-    /// The `kid` of its only key. Without it, each request fails.
+    /// The `kid` of the only key. If `None`, each request fails.
     kid: Mutex<Option<&'static str>>,
     delay: Duration,
     requests: AtomicUsize,
@@ -72,7 +72,7 @@ async fn the_set_is_read_at_the_start_and_every_10_minutes() {
     sleep(SECOND * 598).await;
     assert_eq!((kids(&jwks), issuer.requests()), (vec![r#"Set(Some("a"))"#.to_owned()], 1));
     sleep(SECOND * 2).await;
-    // A key that the issuer has removed is gone.
+    // The key that the issuer has removed is no longer used.
     assert_eq!((kids(&jwks), issuer.requests()), (vec![r#"Set(Some("b"))"#.to_owned()], 2));
     sleep(SECOND * 6_000).await;
     assert_eq!(issuer.requests(), 12);
@@ -126,7 +126,7 @@ async fn a_new_key_is_found_at_once_if_the_last_request_is_30_s_ago() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_keys_stay_during_an_outage_and_the_issuer_is_asked_every_30_s() {
+async fn the_last_keys_stay_during_an_outage_and_a_request_is_sent_every_30_s() {
     let issuer = Issuer::new(Some("a"), Duration::ZERO);
     let jwks = issuer.follow();
     sleep(SECOND).await;
@@ -152,7 +152,7 @@ async fn without_the_network_the_start_succeeds_and_a_client_waits_5_s_at_most()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_goes_away_does_not_end_the_request() {
+async fn a_client_that_disconnects_does_not_end_the_request() {
     let issuer = Issuer::new(Some("a"), SECOND * 2);
     let jwks = issuer.follow();
     sleep(SECOND * 60).await;

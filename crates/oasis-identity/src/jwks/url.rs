@@ -6,7 +6,8 @@ use std::str::FromStr;
 use oasis_service::client::Base;
 use url::{Position, Url};
 
-/// The address of a JWK set. The keys come from there, so the address is https, unless it is of this machine.
+/// The address of a JWK set. The address must be https, so that no one on the network can replace the keys.
+/// Plain http is allowed only for a server on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwksUrl {
     /// The scheme, the host and the port.
@@ -21,8 +22,8 @@ pub enum BadJwksUrl {
     /// The text is not the address of a server.
     #[error("{0}; {EXPECTED}")]
     Malformed(String),
-    /// The address is plain http, and is not of this machine.
-    #[error("the address must begin with https://, because anyone on the way could replace the keys")]
+    /// The address is plain http, and the server is not on this machine.
+    #[error("the address must begin with https://: otherwise, anyone on the network could replace the keys")]
     Plain,
     /// The address has no path, or has a fragment.
     #[error("the address has no path, or has a #; {EXPECTED}")]
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_https_or_of_this_machine() {
+    fn an_address_is_https_or_on_this_machine() {
         for good in [
             "https://issuer.example/.well-known/jwks.json",
             "https://issuer.example:8443/keys/?p=policy&x=1",

@@ -1,5 +1,5 @@
-//! Tests that a token is never verified with a key of another algorithm, and which keys the `kid` of a token
-//! selects.
+//! Tests that a key never verifies a token of another algorithm, and that the `kid` of a token selects the
+//! right keys.
 
 use super::samples::{HEADER, NOW, Pair, SECRET, Sample, at, claims, secret_keys, signed, signed_with, with};
 use crate::key::{Key, Name};

@@ -21,7 +21,7 @@ pub(super) struct Issuer {
 
 #[derive(Default)]
 struct Shared {
-    /// The whole answer. An empty answer never comes.
+    /// The whole answer. If it is empty, the server never answers.
     answer: Mutex<Vec<u8>>,
     requests: AtomicUsize,
     last_head: Mutex<String>,
@@ -44,24 +44,24 @@ impl Issuer {
         Self { shared, port, tasks }
     }
 
-    /// Publishes these keys from now on.
+    /// Publishes these keys instead of the previous keys.
     pub(super) fn publish(&self, keys: &[serde_json::Value]) {
         self.answer("200 OK", "", &serde_json::json!({"keys": keys}).to_string());
     }
 
-    /// Answers like this from now on.
+    /// Gives this answer to all further requests.
     pub(super) fn answer(&self, status: &str, headers: &str, body: &str) {
         let length = body.len();
         let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
         *self.shared.answer.lock().unwrap() = answer.into_bytes();
     }
 
-    /// Accepts connections, but does not answer from now on.
+    /// Accepts further connections, but does not answer.
     pub(super) fn hang(&self) {
         self.shared.answer.lock().unwrap().clear();
     }
 
-    /// Refuses connections, until the issuer comes up again at the same port.
+    /// Refuses connections until [`Issuer::come_up`].
     pub(super) async fn go_down(&mut self) {
         self.tasks.shutdown().await;
     }
@@ -117,6 +117,6 @@ async fn answer(mut stream: TcpStream, shared: Arc<Shared>) {
     if answer.is_empty() {
         std::future::pending::<()>().await;
     }
-    // The client may have gone away.
+    // The client may have disconnected.
     let _ = stream.write_all(&answer).await;
 }

@@ -24,7 +24,7 @@ async fn identify(keys: &Keys, token: &str) -> Option<Rejection> {
 async fn becomes(keys: &Keys, token: &str, expected: Option<Rejection>) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while identify(keys, token).await != expected {
-        assert!(Instant::now() < deadline, "the token still has another outcome than {expected:?}");
+        assert!(Instant::now() < deadline, "the outcome is still not {expected:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -51,7 +51,7 @@ async fn a_rotated_key_is_found_and_a_removed_key_is_refused() {
     // The first token waits for the first request.
     assert_eq!(identify(&keys, &token(&old, "old")).await, None);
     assert!(issuer.last_head().starts_with("GET /certs?realm=oasis HTTP/1.1\r\n"), "{}", issuer.last_head());
-    // Both keys are published for a while, so no client is dropped.
+    // Both keys are published for a while, so tokens of both keys are accepted.
     issuer.publish(&[new.jwk("new"), old.jwk("old")]);
     becomes(&keys, &token(&new, "new"), None).await;
     assert_eq!(identify(&keys, &token(&old, "old")).await, None);
