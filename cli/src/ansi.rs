@@ -1,4 +1,4 @@
-//! Makes text from others safe for a terminal, but keeps its colours.
+//! Makes untrusted text safe for a terminal, but keeps its colours.
 
 use crate::output::printable;
 
@@ -7,8 +7,8 @@ const ESCAPE: char = '\x1b';
 const CONCEAL: u32 = 8;
 
 /// Makes `text` harmless for a terminal. With `colours`, sequences that only set colours and styles are kept.
-/// All other control sequences are left out, so that a text can neither move the cursor nor set the title.
-/// Line breaks are kept.
+/// Other control sequences are removed, and other control characters are replaced. So a text can neither move
+/// the cursor nor set the title. Line breaks are kept.
 pub(crate) fn harmless(text: &str, colours: bool) -> String {
     let (mut out, mut rest, mut styled) = (String::with_capacity(text.len()), text, false);
     while let Some(at) = rest.find(ESCAPE) {
@@ -54,7 +54,7 @@ fn is_style(sequence: &str) -> bool {
     let mut codes = parameters.split(';');
     while let Some(code) = codes.next() {
         match code {
-            // The next parameters belong to this code: `5;N` or `2;R;G;B`.
+            // The parameters `5;N` or `2;R;G;B` after this code belong to it.
             "38" | "48" | "58" => match codes.next() {
                 Some("5") => drop(codes.next()),
                 Some("2") => drop(codes.nth(2)),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_reaches_the_terminal() {
+    fn all_other_sequences_are_removed_or_replaced() {
         for (text, expected) in [
             ("a\x1b[2J\x1b[1;1Hb", "ab"),
             ("\x1b[2K\x1b[?25lx", "x"),
@@ -99,7 +99,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_a_command_for_the_terminal(text in "([\x1b\\[\\]0-9;?mHJ\r\n\t\x07é\u{9b}]|.){0,40}") {
+        fn no_text_can_control_the_terminal(text in "([\x1b\\[\\]0-9;?mHJ\r\n\t\x07é\u{9b}]|.){0,40}") {
             let plain = harmless(&text, false);
             prop_assert!(!plain.contains(|c: char| c.is_control() && c != '\n'), "{plain:?}");
             let coloured = harmless(&text, true);

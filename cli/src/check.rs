@@ -14,9 +14,9 @@ Examples:
   DATABASE_URL=\"$(cat .oasis/database-url)\" oasis check --rebuild
 
 The exit code is 1 if there is a problem. --rebuild computes the state of each
-room from its rows, for example after a restore. It deletes nothing, and nobody
-gets more access: if the state and the rows disagree, only users whom both give
-access keep it.";
+room from its rows, for example after a restore. It deletes nothing, and no user
+gets more access. If the state and the rows of a room disagree, only users who
+have access according to both can read or change the room.";
 
 /// Flags of `oasis check`.
 #[derive(clap::Args, Debug)]
@@ -29,7 +29,8 @@ pub(crate) struct Args {
     rebuild: bool,
 }
 
-/// Rebuilds the states, if that is wanted, and checks the database. The exit code is 1 if there is a problem.
+/// Checks the database. With `--rebuild`, first rebuilds the states of rooms. The exit code is 1 if there is
+/// a problem.
 ///
 /// # Errors
 /// The states cannot be rebuilt, or standard output cannot be written.
@@ -61,8 +62,8 @@ async fn rebuild(store: &Store) -> anyhow::Result<()> {
     ))?;
     for room in rebuilt.narrowed.iter().filter_map(Channel::id) {
         notice(format_args!(
-            "the state and the rows of room {room} disagree, so it gives less access: set its owner and its \
-             readers again"
+            "the state and the rows of room {room} disagree, so access to it is limited: set its owner and \
+             its readers again"
         ));
     }
     Ok(())

@@ -28,9 +28,9 @@ Examples:
   DATABASE_URL=\"$(cat .oasis/database-url)\" oasis prune --channel room --keep 7d
 
 Without --channel, only events of the ticker are deleted. The rows that define
-an open room are kept, and revocations (--channel access) until what they revoke
-has expired. A client that resumes gets a gap message if events after its cursor
-were deleted.";
+an open room are kept. Revocations (--channel access) are kept until the revoked
+tokens have expired. A client that resumes gets a gap message if events after
+its cursor were deleted.";
 
 /// Flags of `oasis migrate`.
 #[derive(clap::Args, Debug)]

@@ -25,15 +25,15 @@ Examples:
   oasis emit-log build-7 'deployed' --agent deploy --metadata region=eu
   oasis emit-log build-7 'retry' --vtid DEV-CICDL-0031 --metadata attempt:=3
 
-Without MESSAGE, each line of standard input becomes a line of the room. A line
-that is a JSON object is taken apart if it has message or msg, and level or
-severity; its other members become metadata. A message of more than 8 KiB is
+Without MESSAGE, each line of standard input becomes a line of the room. If the
+line is a JSON object with message or msg, and with level or severity, these are
+used, and the other members become metadata. A message of more than 8 KiB is
 cut. If the gateway fails, the command tries again for a minute, and no line is
 stored twice. To run a command and pass its output on, use heartbeat-agent.";
 
 /// The maximum number of lines of a batch.
 const MOST_LINES: usize = 1_000;
-/// The maximum size of the lines of a batch, as they were read.
+/// The maximum total size of the lines of a batch as they were read, in bytes.
 const MOST_BYTES: usize = 256 << 10;
 /// How long the first line of a batch waits for further lines.
 const LINGER: Duration = Duration::from_millis(100);
@@ -62,7 +62,7 @@ pub(crate) struct Args {
     /// Task that the lines belong to, such as DEV-CICDL-0031
     #[arg(long)]
     vtid: Option<Task>,
-    /// Details of each line: a JSON object, key=text or key:=JSON; may be repeated
+    /// Other data of each line: a JSON object, key=text or key:=JSON; may be repeated
     #[arg(long, value_parser = parse_meta)]
     metadata: Vec<Map<String, Value>>,
     /// Open the room if it does not exist
@@ -106,7 +106,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The lines that are sent together.
 struct Batch {
-    /// What a line has that its text does not say.
+    /// The values that the text of a line does not contain.
     defaults: LogLine,
     writer: RoomWriter,
     lines: Vec<Value>,
@@ -132,7 +132,7 @@ impl Batch {
         }
     }
 
-    /// Adds the lines of standard input. While the gateway is slow, the input is not read.
+    /// Adds the lines of standard input. While a batch is being sent, only a little more input is read.
     async fn add_input(&mut self) -> anyhow::Result<()> {
         let mut input = input();
         let mut splitter = Splitter::default();
@@ -164,7 +164,7 @@ impl Batch {
     }
 }
 
-/// Reads standard input in a thread, because a read may block for ever.
+/// Reads standard input in a thread, because a read may block without end.
 fn input() -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel(2);
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Follows the feed. When a connection is lost, the next connection resumes after the last event.
+//! Follows the feed. After a lost connection, the next connection resumes after the last event.
 
 use std::time::Duration;
 
@@ -48,8 +48,9 @@ pub(crate) struct Arrival {
 /// together.
 ///
 /// # Errors
-/// The server refuses the request, or `handle` fails. If the feed has an end or `must_connect`, it is also an
-/// error if the first attempt to connect fails.
+/// The server refuses the request, or `handle` fails. With `must_connect`, it is also an error if the first
+/// attempt to connect fails. With `stored_only`, it is also an error if `last_event_id` is above the newest
+/// event.
 pub(crate) async fn follow(
     feed: &Feed<'_>,
     handle: impl AsyncFnMut(Vec<Arrival>) -> anyhow::Result<Next>,
@@ -178,7 +179,7 @@ impl<H: AsyncFnMut(Vec<Arrival>) -> anyhow::Result<Next>> Follower<'_, H> {
     }
 }
 
-/// Describes a gap. `stream` names the stream, and `entries` names what it has.
+/// Describes a gap. `stream` is the word for the stream, and `entries` is the word for its entries.
 pub(crate) fn gap(value: &Value, stream: &str, entries: &str) -> String {
     match value.get("reason").and_then(Value::as_str) {
         Some("reset") => format!(

@@ -31,7 +31,7 @@ as `X-Api-Key: KEY`, never in a URL.";
 
 /// The start of every key.
 const PREFIX: &str = "sk_live_";
-/// The number of characters of a key that `oasis keys list` shows.
+/// The number of characters at the end of a key that `oasis keys list` shows.
 const HINT: usize = 4;
 const HEADERS: [&str; 7] = ["ID", "USER", "KEY", "NAME", "CREATED", "EXPIRES", "STATE"];
 
@@ -112,7 +112,7 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
         None => None,
         Some(valid_for) => {
             let end = Timestamp::now().checked_add(valid_for).ok().and_then(|end| Ts::new(end).ok());
-            Some(end.ok_or_else(|| Usage("--for is too long: leave it out for a key without an end".into()))?)
+            Some(end.ok_or_else(|| Usage("--for is too long: without it, a key never expires".into()))?)
         }
     };
     let store = database::open(*args.database, "oasis keys").await?;
@@ -161,7 +161,7 @@ async fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
     line(format_args!("the key {} of {} is revoked", key.id, printable(&key.user_id)))
 }
 
-/// Whether a gateway accepts the key.
+/// Whether the key is valid, and if not, why.
 fn state(key: &ApiKey, now: Timestamp) -> &'static str {
     match (key.revoked_at, key.expires_at) {
         (Some(_), _) => "revoked",
@@ -211,7 +211,7 @@ fn table(keys: &[ApiKey], now: Timestamp, paint: Paint) -> Vec<String> {
 }
 
 /// Parses the id of a user or of a token, or a name: 1 to 256 bytes, without control characters and invisible
-/// characters. A gateway accepts the same claims.
+/// characters. Gateways have the same rule for the claims `sub` and `jti`.
 ///
 /// # Errors
 /// The text breaks this rule.

@@ -1,5 +1,5 @@
-//! `oasis logs`: prints the log of a room, and follows it. A lost connection neither loses nor repeats a
-//! line.
+//! `oasis logs`: prints the log of a room, and follows it. If a connection is lost, no line is lost or
+//! repeated.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,11 +35,11 @@ when the room is closed. Messages about the connection go to standard error.";
 
 /// The number of lines without `-n`.
 const LINES: usize = 100;
-/// The maximum number of lines. With `--since`, it is the number of lines without `-n`.
+/// The maximum of `-n`, and the number of lines with `--since` but without `-n`.
 const MOST_LINES: usize = 10_000;
-/// The maximum number of lines with which a stream begins.
+/// The maximum number of earlier lines that a stream of the gateway begins with.
 const MOST_TAIL: usize = 1_000;
-/// Reconnect when nothing, not even a heartbeat, has arrived for this long. A heartbeat follows every 30 s.
+/// Reconnect when nothing has arrived for this long. The gateway sends a heartbeat every 30 s.
 const SILENCE: Duration = Duration::from_secs(75);
 
 /// Flags of `oasis logs`.
@@ -53,15 +53,13 @@ pub(crate) struct Args {
     gateway: Gateway,
     #[command(flatten)]
     filter: LineFilter,
-    /// Wait for new lines, until the room is closed
+    /// Print new lines as they arrive, until the room is closed
     #[arg(short, long)]
     follow: bool,
     /// Show only lines that were written at or after TIME: RFC 3339, or an age such as 15m, 2h or 1d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<Ts>,
-    /// Show at most the newest N lines of those that are stored, from 0 to 10000; 100 by default, or 10000
-    /// with
-    /// --since
+    /// Show at most the newest N stored lines, from 0 to 10000; 100 by default, or 10000 with --since
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=10_000))]
     lines: Option<u16>,
     /// Print each line as JSON, as the gateway sends it, with its id
@@ -92,7 +90,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let last_event_id = lines.last().and_then(|line| line.id);
-    // Without a line to start after, the stream begins with the lines that were written after the read.
+    // If no line was printed, the stream begins with the last lines of the room. Any of these lines that the
+    // filter accepts was written after the read above.
     let tail = if limit == 0 { 0 } else { MOST_TAIL };
     let source = Source {
         gateway: &gateway,
@@ -126,7 +125,7 @@ impl Blocks for Followed<'_> {
             "gap" => notice(gap(&parsed(&data), "room", "lines")),
             "close" => return close(&parsed(&data)),
             "heartbeat" => expect_open_output()?,
-            // `connected`, and the events of a newer server.
+            // `connected`, and events of a newer server.
             _ => {}
         }
         Ok(Next::Continue)
@@ -158,7 +157,7 @@ fn close(message: &Value) -> anyhow::Result<Next> {
         "revoked" | "refused" => Err(anyhow!(
             "{text}\n  hint: ask the owner of the room, or set READ_TOKEN to a token that may read it"
         )),
-        // The gateway restarts, for example.
+        // For example, the gateway restarts.
         _ => {
             notice(text);
             Ok(Next::Continue)

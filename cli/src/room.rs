@@ -1,4 +1,4 @@
-//! A line of a room, and how it is read and printed.
+//! Reads lines of a room from the gateway, and prints them.
 
 use std::io;
 
@@ -20,7 +20,8 @@ use crate::output::{self, Paint, printable};
 const PAGE: usize = 1_000;
 /// The maximum size of one answer. A stored line has at most 16 KiB, and the other members are short.
 const MAX_BYTES: usize = PAGE * 20 * 1024 + 1024;
-/// The blanks before each further line of a message. So a message can't look like another line of the log.
+/// The indentation of all lines of a message except the first, so that no part of a message can look like
+/// another line of the log.
 const INDENT: &str = "    ";
 
 /// A line of a room.
@@ -45,7 +46,7 @@ impl Line {
         Some(Self::of(&value, id, json.to_owned()))
     }
 
-    /// Reads a line of a stream, which has its id in the block. `None` if `data` is not an object.
+    /// Reads a line of a stream, where the block has the id. `None` if `data` is not an object.
     pub(crate) fn of_block(data: &str, id: &str) -> Option<Self> {
         let value = parse_json(data.as_bytes()).ok()?;
         let members = data.trim_start().strip_prefix('{')?;
@@ -86,7 +87,7 @@ pub(crate) struct LineFilter {
 }
 
 impl LineFilter {
-    /// Whether the filter accepts a line. Streams have no filters.
+    /// Whether the filter accepts a line of a stream. Only pages are filtered by the gateway.
     pub(crate) fn accepts(&self, line: &Line) -> bool {
         let level = || line.level.parse().is_ok_and(|level| self.level.contains(&level));
         (self.level.is_empty() || level()) && (self.agent.is_empty() || self.agent.contains(&line.agent))
@@ -134,7 +135,7 @@ pub(crate) async fn read(
         let read = read.collect::<anyhow::Result<Vec<_>>>()?;
         let count = read.len();
         let fresh: Vec<Line> = read.into_iter().filter(|line| line.is_since(since)).collect();
-        // Times can be a little out of order, so the search goes on until a whole page is too old.
+        // Times can be a little out of order, so the search continues until a whole page is too old.
         let is_over = !page.more || (count > 0 && fresh.is_empty());
         lines.extend(fresh.into_iter().rev());
         before = Some(page.cursor);
@@ -165,7 +166,7 @@ impl LinePrinter {
     /// Standard output cannot be written.
     pub(crate) fn print(&self, line: &Line) -> anyhow::Result<()> {
         if self.json {
-            // JSON has line breaks only between its tokens, where a space means the same.
+            // Line breaks in JSON are only between tokens, so a space has the same meaning.
             return output::line(line.json.replace(['\r', '\n'], " "));
         }
         let time = line.at.map_or_else(|| "-".to_owned(), |at| self.times.time(at, columns::terminal()));

@@ -1,4 +1,4 @@
-//! [`RoomWriter`]: sends requests that write to a room, and sends a batch of lines again after a failure.
+//! [`RoomWriter`]: sends requests that write to a room. After a failure, a batch of lines is sent again.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::output::notice;
 use crate::random;
 use crate::refusal::Refusal;
 
-/// How long a failed batch is tried again.
+/// How long a batch that fails is sent again.
 const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// Writes to one room.
@@ -38,7 +38,7 @@ pub(crate) struct RoomWriter {
 
 /// Why a request did not succeed.
 enum Failure {
-    /// The same request may succeed later.
+    /// The same request may succeed later, so it is sent again.
     Transient(anyhow::Error),
     Final(anyhow::Error),
 }
@@ -48,7 +48,7 @@ impl RoomWriter {
         Self { address, token, room, create, connection: None, answered: false, stored: 0 }
     }
 
-    /// Writes a batch of at most 1,000 lines. If the gateway fails, tries again for [`GIVE_UP`].
+    /// Writes a batch of at most 1,000 lines. If the gateway fails, sends the batch again for [`GIVE_UP`].
     ///
     /// # Errors
     /// The gateway refuses the lines or does not answer. The message names the room, and the number of lines
@@ -89,7 +89,7 @@ impl RoomWriter {
         expect_success(&answer, &self.room)
     }
 
-    /// Sends a request and returns the body of the answer, without further attempts.
+    /// Sends a request once, and returns the body of the answer.
     ///
     /// # Errors
     /// The gateway refuses the request or does not answer.
@@ -126,7 +126,8 @@ impl RoomWriter {
         Ok(answer)
     }
 
-    /// If the first attempt to connect fails, the address is probably wrong.
+    /// The failure of an attempt to connect. If the gateway has never answered, the address is probably
+    /// wrong, so the failure is final.
     fn unanswered(&self, error: ClientError) -> Failure {
         if self.answered {
             Failure::Transient(error.into())

@@ -1,4 +1,4 @@
-//! `oasis rooms`: lists the rooms that a user may read, opens rooms and closes them.
+//! `oasis rooms`: lists the rooms that a user may read, opens and changes rooms, and closes rooms.
 
 use std::io;
 use std::process::ExitCode;
@@ -30,6 +30,7 @@ command needs one of the gateway's INGEST_TOKENS. A closed room stays readable."
 
 /// The maximum number of rooms of one answer.
 const PAGE: u16 = 200;
+/// The maximum size of one answer, in bytes.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 const HEADERS: [&str; 6] = ["ROOM", "STATE", "READERS", "OWNER", "CHANGED", "TITLE"];
 
@@ -47,7 +48,7 @@ pub(crate) struct Args {
 enum Action {
     /// Open a room, or change a room
     Create(Create),
-    /// Close a room: it stays readable, and takes no more lines
+    /// Close a room: it stays readable, and accepts no more lines
     Close(Change),
 }
 

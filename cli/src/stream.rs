@@ -1,4 +1,4 @@
-//! Reads a stream of a gateway. When a connection is lost, the next connection resumes after the last block.
+//! Reads a stream of a gateway. After a lost connection, the next connection resumes after the last block.
 
 use std::time::Duration;
 
@@ -17,9 +17,10 @@ use crate::output::{expect_open_output, notice};
 use crate::refusal::Refusal;
 use crate::sse::{Block, Parser};
 
-/// The maximum wait that a server may ask for. It is longer than the maximum of our own waits.
+/// The maximum wait that a server may ask for. Without such a request, the waits are shorter.
 const MAX_RETRY: Duration = Duration::from_secs(300);
-/// The minimum of the same wait. Without it, a server could make the command connect without a pause.
+/// The minimum wait that a server may ask for. Without a minimum, a server could make the command reconnect
+/// without a pause.
 const MIN_RETRY: Duration = Duration::from_millis(100);
 /// How long to wait for the body of an error answer.
 const REFUSAL_WITHIN: Duration = Duration::from_secs(10);
@@ -46,18 +47,18 @@ pub(crate) enum Next {
     End,
 }
 
-/// The command's part of reading a stream.
+/// Handles the blocks of a stream.
 pub(crate) trait Blocks {
-    /// Handles a block. `cursor` is the id of the block before. It is empty if there is no id yet.
+    /// Handles a block. `cursor` is the id of the previous block. The id is empty if there is none yet.
     async fn block(&mut self, block: Block, cursor: &str) -> anyhow::Result<Next>;
 
-    /// Called when all blocks that have arrived together have been handled.
+    /// Called after all blocks that arrived together have been handled.
     async fn pause(&mut self) -> anyhow::Result<Next>;
 }
 
 /// How a connection ended.
 enum Lost {
-    /// All requested events were read.
+    /// The stream has ended, so the command does not reconnect.
     Done,
     /// The connection was lost or could not be made, for this reason.
     Reason(String),
@@ -97,7 +98,7 @@ struct Follower<'a, B> {
     cursor: String,
     /// Whether a connection was attempted before.
     attempted: bool,
-    /// What to do about a first connection that could not be made. It is printed once.
+    /// Advice for the user after the first attempt to connect failed. The advice is printed once.
     advice: Option<String>,
 }
 
@@ -108,7 +109,7 @@ impl<B: Blocks> Follower<'_, B> {
         let first = !std::mem::replace(&mut self.attempted, true);
         let mut sender = match http::connect(&address.base).await {
             Ok(sender) => sender,
-            // A command that ends by itself does not wait for a first connection, because a script with a
+            // With `must_connect`, the command does not wait for a first connection, because a script with a
             // wrong address would hang.
             Err(error) if first && self.source.must_connect => return Err(address.unanswered(&error)),
             Err(error) => {

@@ -1,4 +1,4 @@
-//! `oasis token`: makes and revokes JSON Web Tokens, with which users prove who they are.
+//! `oasis token`: makes and revokes the JSON Web Tokens of users.
 
 mod revoke;
 

@@ -1,4 +1,4 @@
-//! `oasis token revoke`: tells the gateways to refuse tokens that have not expired.
+//! `oasis token revoke`: makes all gateways refuse a token, or all keys and tokens of a user.
 
 use std::process::ExitCode;
 
@@ -17,8 +17,8 @@ Examples:
   oasis token revoke --jti 0f8e… --until 2027-01-01T00:00:00Z
 
 Running gateways end the streams of these tokens within a second, or within 3 s
-if they poll. --sub also revokes the API keys of the user. Tokens that the user
-gets later are valid.";
+if they poll. --sub also revokes the API keys of the user. Keys and tokens that
+the user gets later are valid.";
 
 /// Flags of `oasis token revoke`.
 #[derive(clap::Args, Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Args {
     database: Box<DatabaseArgs>,
     #[command(flatten)]
     what: What,
-    /// When the revoked tokens have expired, as RFC 3339; without this flag, the revocation is kept for ever
+    /// Time at which the revoked tokens have expired (RFC 3339); without this flag, the revocation never ends
     #[arg(long, value_name = "TIME")]
     until: Option<Ts>,
 }

@@ -305,7 +305,7 @@ async fn run_command(wrapped: &mut Wrapped, copies: Option<Copies>) -> ExitStatu
     if let Some(mut copies) = copies {
         tokio::select! {
             () = copies.finish() => {}
-            // The reader of this program's output does not read, and somebody wants to end this program.
+            // Nothing reads this program's output, and a signal asks this program to end.
             () = wrapped.must_end() => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Sends an agent's heartbeats to Postgres or to a gateway.
 //!
-//! Each beat is an event that says which task the agent works on, or how the agent ended.
+//! Each beat is an event that reports which task the agent works on, or how the agent ended. [`room`] sends
+//! the output of a wrapped command to a room.
 //!
 //! ```no_run
 //! # async fn work() -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! Sends the output of a wrapped command to a room of a gateway, line by line.
 //!
 //! `Copies` reads the output and passes it on. A [`Splitter`] makes lines, which wait in a bounded queue. A
-//! task sends the lines in batches. So the gateway can be slow or away without an effect on the command.
+//! task sends the lines in batches. So a slow or unavailable gateway does not affect the command.
 
 mod args;
 mod copy;

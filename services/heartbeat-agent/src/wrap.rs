@@ -25,7 +25,7 @@ const FORWARDED: [Signal; 7] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2, Signal::ALARM];
 /// The signals that usually end a process.
 const ENDING: [Signal; 4] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM];
-/// The time for passing on the last output of a command that a signal has ended.
+/// The time to pass on the last output of a command after a signal asked it to end.
 const GRACE: Duration = Duration::from_secs(2);
 /// The environment variable in which a wrapped command finds the socket of its agent.
 pub(crate) const SOCKET: &str = "HEARTBEAT_SOCKET";
@@ -100,7 +100,7 @@ pub(crate) fn is_ignored(signal: Signal) -> bool {
 }
 
 impl Wrapped {
-    /// Waits for the end of the command. Meanwhile forwards signals, and reaps other children.
+    /// Waits for the end of the command. Meanwhile, this function forwards signals and reaps other children.
     pub(crate) async fn wait(&mut self) -> ExitStatus {
         loop {
             if let Some(status) = self.reap() {
@@ -113,8 +113,8 @@ impl Wrapped {
         }
     }
 
-    /// Waits until a signal asks this process to end. If such a signal has been forwarded already, gives this
-    /// process a little more time. Call this after the end of the command.
+    /// Waits until a signal asks this process to end. If such a signal was forwarded before, waits for
+    /// [`GRACE`]. Call this after the command has ended.
     pub(crate) async fn must_end(&mut self) {
         if ENDING.iter().any(|signal| self.forwarded.contains(&signal.as_raw())) {
             return sleep(GRACE).await;

@@ -7,7 +7,7 @@ use oasis_service::client::Base;
 
 use super::sender::{Opening, Target};
 
-/// The type of an agent whose name has no letter of a-z.
+/// The type of an agent if its name has no letter of a-z.
 const AGENT_TYPE: &str = "agent";
 
 #[derive(Debug, Args)]
@@ -29,7 +29,8 @@ pub(crate) struct RoomArgs {
     #[arg(long, value_name = "WHO", requires = "room")]
     room_readers: Option<Readers>,
 
-    /// The type of the lines' agent, such as `code`. The default is the agent's role or name
+    /// The type of the agent that the lines name, such as `code`. The default is made from the agent's role
+    /// or name
     #[arg(long, env = "OASIS_AGENT_TYPE", value_name = "TYPE", value_parser = AgentType::parse)]
     agent_type: Option<AgentType>,
 }
@@ -43,7 +44,7 @@ impl RoomArgs {
     /// The target of the lines. `None` if there is no room.
     ///
     /// # Errors
-    /// When the settings do not fit together. The message says what to set.
+    /// When settings are missing or contradict each other. The message says what to set.
     pub(crate) fn target(
         self,
         agent: &str,

@@ -1,7 +1,7 @@
-//! [`Copies`]: passes the output of a command on, byte for byte, and gives it to the queue of lines.
+//! [`Copies`]: passes the output of a command on, byte for byte, and puts its lines into the queue.
 //!
 //! Each stream has a thread, because a write to stdout may block, for example on a stopped terminal. The
-//! command then waits as it would without the agent. Nothing else makes the command wait.
+//! command then waits, as it would without the agent. The command never waits for the gateway.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -36,7 +36,7 @@ impl Copies {
     /// must use as its stdout and stderr. `task` returns the agent's current task.
     ///
     /// # Errors
-    /// When the system has no more threads or files.
+    /// When the system cannot make a pipe or a thread.
     pub(crate) fn start(
         shared: &Arc<Shared>,
         task: impl Fn() -> Task + Clone + Send + 'static,
@@ -49,7 +49,7 @@ impl Copies {
             let (mut sink, stop) = (Sink::new(Arc::clone(shared), stream, task.clone()), Arc::clone(&stop));
             std::thread::Builder::new().name("copy".into()).spawn(move || {
                 let from = OwnedFd::from(from);
-                // If the copy ends with an error, the pipe is closed. So the command gets an error too.
+                // If the copy fails, the pipe is closed, so the next write of the command fails too.
                 let _ = match stream {
                     Stream::Stdout => copy_all(&from, &io::stdout(), &stop, |bytes| sink.push(bytes)),
                     Stream::Stderr => copy_all(&from, &io::stderr(), &stop, |bytes| sink.push(bytes)),
@@ -66,19 +66,20 @@ impl Copies {
         Ok((copies, Output { stdout, stderr }))
     }
 
-    /// Waits until all output that the command has written is copied. Call this after the end of the command.
-    /// Output of other processes that the command has left behind may be lost.
+    /// Waits until all output that the command has written is copied. Call this after the command has ended.
+    /// Processes that outlive the command may still write, but this output may be lost.
     pub(crate) async fn finish(&mut self) {
         self.running = None;
         for ended in &mut self.ended {
-            // The sender is dropped and never sends, so this is an error, which only means the end.
+            // The thread drops its sender at its end, and never sends a value.
             let _ = ended.await;
         }
     }
 }
 
-/// Copies `from` to `to`, until the end of `from`. Once `stop` is closed, ends as soon as `from` is empty,
-/// because processes that outlive the command may keep `from` open. `each` gets the copied bytes.
+/// Copies `from` to `to` until the end of `from`. Once the other end of `stop` is closed, the function ends
+/// as soon as `from` is empty, because processes that outlive the command may keep `from` open. `each` gets
+/// the bytes, too.
 fn copy_all(
     from: &OwnedFd,
     to: &impl AsFd,

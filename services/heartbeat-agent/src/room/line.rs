@@ -1,5 +1,5 @@
-//! Turns the lines of a command's output into lines of a room: takes JSON lines apart, and cuts what is too
-//! long.
+//! Turns the lines of a command's output into lines of a room: parses lines that are JSON, and shortens lines
+//! that are too long.
 
 use jiff::Timestamp;
 use oasis_core::room::{LogLevel, LogLine, MOST_MESSAGE_BYTES};
@@ -8,15 +8,16 @@ use serde_json::{Map, Value, json};
 
 use super::split::RawLine;
 
-/// The members of a stored line have at most this many bytes, without the message and the metadata.
+/// The maximum size of a stored line without its message and its metadata, in bytes.
 const ENVELOPE_BYTES: usize = 256;
-/// The numbers from which a Unix time is in milliseconds. As seconds, this number is in the year 5138.
+/// A Unix time from this number on is in milliseconds. In seconds, this number would be in the year 5138.
 const FIRST_MILLISECONDS: f64 = 1e11;
 
-/// Makes a line of a room. `defaults` has everything that the text does not say; its message is ignored.
+/// Makes a line of a room. `defaults` has the values that the text does not contain. Its message is ignored.
 ///
-/// The text is taken apart if it is a JSON object with `message` or `msg`, and with `level` or `severity`.
-/// Its other members are added to the metadata of `defaults`. Invalid UTF-8 and NUL characters are replaced.
+/// If the text is a JSON object with `message` or `msg`, and with `level` or `severity`, the line gets its
+/// message, level and time from the object. The other members are added to the metadata of `defaults`.
+/// Invalid UTF-8 and NUL characters are replaced.
 pub fn read_line(raw: &RawLine, defaults: LogLine) -> LogLine {
     let line = match object(raw).and_then(|object| from_object(object, &defaults)) {
         Some(line) => line,
@@ -52,14 +53,14 @@ fn object(raw: &RawLine) -> Option<Map<String, Value>> {
     }
 }
 
-/// Takes an object apart. `None` if it has no message or no level.
+/// Makes a line from a JSON object. `None` if the object has no message or no level.
 fn from_object(mut object: Map<String, Value>, defaults: &LogLine) -> Option<LogLine> {
     let message = ["message", "msg"].into_iter().find(|name| object.get(*name).is_some_and(Value::is_string));
     let level = ["level", "severity"].into_iter().find(|name| object.contains_key(*name));
     let (message, level) = (message?, level?);
     let Some(Value::String(message)) = object.remove(message) else { return None };
     let known = level_of(&object[level]);
-    // A name such as `debug` says more than the level of the line, so it stays in the metadata.
+    // A name such as `debug` is more precise than the level of the line, so the name stays in the metadata.
     if known.is_some_and(|known| object[level].as_str().is_none_or(|name| is_name_of(known, name))) {
         object.remove(level);
     }
@@ -84,7 +85,7 @@ fn is_name_of(level: LogLevel, name: &str) -> bool {
     name.eq_ignore_ascii_case(level.as_str()) || name.eq_ignore_ascii_case("warning")
 }
 
-/// The level that a logging library means: a name, or a number as in pino and bunyan.
+/// The level for the name or number of a logging library. pino and bunyan use numbers.
 fn level_of(value: &Value) -> Option<LogLevel> {
     if let Some(number) = value.as_f64() {
         return Some(match number {
@@ -113,7 +114,8 @@ fn time_of(value: &Value) -> Option<Ts> {
     Ts::new(Timestamp::from_millisecond(ms as i64).ok()?).ok()
 }
 
-/// Cuts the line so that it can be stored. `cut` is the number of bytes that the message has lost already.
+/// Shortens the line so that it can be stored. `cut` is the number of bytes that are missing from the message
+/// already.
 fn fit(mut line: LogLine, cut: usize) -> LogLine {
     if line.message.contains('\0') {
         line.message = line.message.replace('\0', "\u{fffd}");
@@ -130,10 +132,10 @@ fn fit(mut line: LogLine, cut: usize) -> LogLine {
     line
 }
 
-/// Cuts a message to the allowed number of bytes, also with the escapes that its characters need. A message
-/// that is not whole ends with a mark. `cut` is the number of bytes that the message has lost already.
+/// Shortens a message to the allowed number of bytes, including escapes. A message that is not complete ends
+/// with a mark. `cut` is the number of bytes that are missing from the message already.
 fn cut_message(mut message: String, cut: usize) -> String {
-    /// The longest mark, with the largest number.
+    /// The maximum size of the mark.
     const MARK_BYTES: usize = 64;
     const MOST_ESCAPED: usize = Meta::MAX_BYTES - ENVELOPE_BYTES - 2 * MARK_BYTES;
     let whole = cut == 0;

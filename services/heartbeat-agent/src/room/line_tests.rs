@@ -1,3 +1,5 @@
+//! Tests that lines of output become lines of a room.
+
 use oasis_core::Vtid;
 use oasis_core::room::{AgentType, RoomId};
 use proptest::prelude::*;
@@ -47,17 +49,17 @@ fn what_cannot_be_stored_is_replaced() {
 }
 
 #[test]
-fn a_json_line_is_taken_apart() {
+fn the_members_of_a_json_line_become_the_values_of_the_line() {
     let line = read(r#" {"level":"error","msg":"boom","time":"2026-01-01T00:00:00.5Z","attempt":3} "#);
     assert_eq!((line.level, line.message.as_str()), (LogLevel::Error, "boom"));
     assert_eq!(line.ts.to_string(), "2026-01-01T00:00:00.500Z");
     assert_eq!(to_wire(&line)["metadata"], json!({"attempt": 3}));
-    // Google Cloud, and pino.
+    // The formats of Google Cloud and of pino.
     let line = read(r#"{"severity":"WARNING","message":"slow","timestamp":"2026-01-01T00:00:00Z"}"#);
     assert_eq!((line.level, line.metadata), (LogLevel::Warn, None));
     let line = read(r#"{"level":50,"time":1767225600123,"pid":7,"msg":"boom"}"#);
     assert_eq!((line.level, line.ts.to_string().as_str()), (LogLevel::Error, "2026-01-01T00:00:00.123Z"));
-    // zap counts seconds.
+    // zap writes Unix times in seconds.
     assert_eq!(
         read(r#"{"level":"info","ts":1767225600.5,"msg":""}"#).ts.to_string(),
         "2026-01-01T00:00:00.500Z"
@@ -65,7 +67,7 @@ fn a_json_line_is_taken_apart() {
 }
 
 #[test]
-fn members_that_say_more_than_the_line_stay_in_the_metadata() {
+fn members_that_are_more_precise_than_the_line_stay_in_the_metadata() {
     let line = read(r#"{"level":"debug","msg":"m","message":"n","time":"soon"}"#);
     assert_eq!((line.level, line.message.as_str(), line.ts), (LogLevel::Info, "n", defaults().ts));
     assert_eq!(to_wire(&line)["metadata"], json!({"level": "debug", "msg": "m", "time": "soon"}));
@@ -78,7 +80,7 @@ fn members_that_say_more_than_the_line_stay_in_the_metadata() {
 }
 
 #[test]
-fn other_json_is_text() {
+fn json_without_a_message_or_a_level_is_text() {
     for text in [
         r#"{"msg":"no level"}"#,
         r#"{"level":"info"}"#,

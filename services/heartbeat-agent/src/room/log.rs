@@ -24,7 +24,8 @@ pub(crate) struct RoomLog {
 }
 
 impl RoomLog {
-    /// Starts to send lines, in a task of the current Tokio runtime. Nothing is sent before the first line.
+    /// Starts a task of the current tokio runtime that sends the lines. The first request is sent when there
+    /// is a first line.
     pub(crate) fn start(target: Target) -> Self {
         let shared = Arc::<Shared>::default();
         let (sender, failing) = watch::channel(None);
@@ -35,7 +36,7 @@ impl RoomLog {
     /// Starts to copy the output of a command as [`Copies::start`] does.
     ///
     /// # Errors
-    /// When the system has no more threads or files.
+    /// When the system cannot make a pipe or a thread.
     pub(crate) fn copy(
         &self,
         task: impl Fn() -> Task + Clone + Send + 'static,
@@ -43,7 +44,7 @@ impl RoomLog {
         Copies::start(&self.shared, task)
     }
 
-    /// The reason why lines cannot be sent, while they cannot be sent.
+    /// Why lines cannot be sent now. `None` while they can be sent.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failing.borrow().clone()
     }

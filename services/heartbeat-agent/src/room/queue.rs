@@ -1,5 +1,5 @@
-//! [`Queue`]: the lines that wait to be sent. Its size is bounded: when it is full, the oldest lines are
-//! dropped and counted, because the last lines of a command say how the command ended.
+//! [`Queue`]: the lines that wait to be sent. Its size is bounded. If the queue is full, the oldest lines are
+//! dropped and counted, because the last lines of a command show how the command ended.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use super::split::RawLine;
 
 /// The maximum number of lines that wait.
 const MOST_LINES: usize = 10_000;
-/// The maximum number of bytes of the lines that wait.
+/// The maximum total size of the lines that wait, in bytes.
 const MOST_BYTES: usize = 4 << 20;
 
 /// The stream of a command that a line comes from.
@@ -48,7 +48,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Adds a line. Drops the oldest lines if there is no room.
+    /// Adds a line. If the queue is full, drops the oldest lines.
     pub(crate) fn push(&mut self, line: Captured) {
         self.bytes += line.raw.bytes.len();
         self.lines.push_back(line);
@@ -68,8 +68,8 @@ impl Queue {
         self.dropped += lines;
     }
 
-    /// Takes the oldest lines: at most `most_lines`, and at least one line, but otherwise at most
-    /// `most_bytes`.
+    /// Takes the oldest lines: at most `most_lines` lines, and at most `most_bytes` bytes. A first line that
+    /// is larger is taken alone.
     pub(crate) fn take(&mut self, most_lines: usize, most_bytes: usize) -> Taken {
         let mut taken = Taken { dropped: std::mem::take(&mut self.dropped), lines: Vec::new() };
         let mut bytes = 0;
@@ -85,7 +85,7 @@ impl Queue {
         taken
     }
 
-    /// The number of lines that wait or were dropped. Empties the queue.
+    /// Empties the queue, and returns the number of lines that waited or were dropped.
     pub(crate) fn clear(&mut self) -> u64 {
         let left = self.lines.len() as u64 + self.dropped;
         *self = Self::default();
@@ -134,7 +134,7 @@ mod tests {
         let mut queue = Queue::default();
         [10, 20, 30, 5].into_iter().for_each(|bytes| queue.push(line(bytes)));
         assert_eq!(sizes(&queue.take(9, 30)), [10, 20]);
-        // A line that alone is too large is still taken.
+        // A line that is larger than the limit is taken alone.
         assert_eq!(sizes(&queue.take(9, 1)), [30]);
         assert!(!queue.is_empty());
         queue.add_dropped(7);

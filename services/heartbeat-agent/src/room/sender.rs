@@ -23,14 +23,14 @@ use crate::instance;
 /// The pause between two batches. A reader of the room sees a line after at most this time, and a gateway
 /// gets at most five requests a second from an agent.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The wait for more lines after the first line.
+/// How long the first line of a batch waits for more lines.
 const LINGER: Duration = Duration::from_millis(20);
-/// The rate at which lines are sent, on average over a second. All writers of all rooms and of the ticker
-/// share one table, so an agent must not use more than a small part of what the table can store. It is more
-/// than a person can read.
+/// The maximum number of lines that are sent in a second, on average. The writers of all rooms and of the
+/// ticker share one table, so one agent must use only a small part of the table's throughput. No person can
+/// read lines as fast as this.
 const MOST_LINES_PER_SECOND: usize = 1_000;
-/// The maximum number of lines of a batch. The gateway takes 1,000 lines, and one of them may be the line
-/// that counts dropped lines.
+/// The maximum number of lines of a batch. The gateway accepts 1,000 lines, and one of these may be the line
+/// that reports dropped lines.
 const MOST_LINES: usize = 999;
 /// The maximum size of the lines of a batch, as the command wrote them.
 const MOST_BYTES: usize = 256 << 10;
@@ -47,12 +47,12 @@ pub(crate) struct Target {
     pub(crate) url: Base,
     pub(crate) token: Option<Secret>,
     pub(crate) room: RoomId,
-    /// The members that the room gets when it is opened.
+    /// The fields that the room gets when it is opened.
     pub(crate) opening: Opening,
     pub(crate) agent_type: AgentType,
 }
 
-/// The members of a room that the settings of the agent name.
+/// The fields of the room, as far as the agent's settings name them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Opening {
     pub(crate) title: Option<String>,
@@ -71,19 +71,20 @@ impl Opening {
     }
 }
 
-/// What became of a batch.
+/// The result of a delivery.
 enum Outcome {
     Sent,
     /// The gateway refused the lines because of their content.
     Refused,
-    /// Nothing can be sent any more: the room is closed, or nothing may be sent and the command has ended.
+    /// No more lines can be sent: the room is closed, or the agent may not write and the command has ended.
     Over,
 }
 
-/// Sends lines until the queue has finished or the room takes no more lines. `failing` gets the reason while
-/// lines cannot be sent.
+/// Sends lines until the queue has finished or the room accepts no more lines. While lines cannot be sent,
+/// `failing` has the reason.
 pub(crate) async fn run(target: Target, shared: Arc<Shared>, failing: watch::Sender<Option<String>>) {
-    // A room that others must not read gets its readers before its first line.
+    // If there are settings for the room, the room gets them before its first line. Otherwise, users who must
+    // not read the room could read this line.
     let must_open = target.opening != Opening::default();
     let run = instance::random_suffix() + &instance::random_suffix();
     let mut delivery =
@@ -116,13 +117,15 @@ pub(crate) async fn run(target: Target, shared: Arc<Shared>, failing: watch::Sen
     }
 }
 
-/// The number of lines that may be sent now.
+/// Limits the rate at which lines are sent.
 struct Pace {
+    /// The number of lines that may be sent at the time `at`.
     allowance: usize,
     at: Instant,
 }
 
 impl Pace {
+    /// The number of lines that may be sent now, which is at least 1.
     fn allowance(&mut self, now: Instant) -> usize {
         let earned = (now - self.at).as_secs_f64() * MOST_LINES_PER_SECOND as f64;
         (self.allowance, self.at) = ((self.allowance + earned as usize).clamp(1, MOST_LINES_PER_SECOND), now);
@@ -163,9 +166,9 @@ impl Delivery<'_> {
         read_line(&raw, self.defaults(ts, task, level))
     }
 
-    /// The line that says how many lines are missing.
+    /// The line that reports how many lines are missing.
     fn mark(&self, dropped: u64, ts: Ts) -> LogLine {
-        let message = format!("dropped {} lines: they came faster than they could be sent", grouped(dropped));
+        let message = format!("dropped {} lines: they could not be sent", grouped(dropped));
         let metadata = json!({"dropped": dropped}).as_object().cloned();
         LogLine { message, metadata, ..self.defaults(ts, Task::Idle, LogLevel::Warn) }
     }
@@ -192,7 +195,7 @@ impl Delivery<'_> {
             self.failing.send_replace(Some(error.to_string()));
             let room = &self.target.room;
             if is_status(&error, StatusCode::CONFLICT) {
-                tracing::warn!(%error, %room, "the room takes no more lines");
+                tracing::warn!(%error, %room, "the room accepts no more lines");
                 return Outcome::Over;
             }
             match error.kind() {
@@ -211,7 +214,7 @@ impl Delivery<'_> {
             self.failures = self.failures.saturating_add(1);
             let jitter = 0.5 + random() / 2.0;
             if self.shared.is_finished() {
-                // Little time is left.
+                // The agent waits only a few seconds for the last lines.
                 sleep(FIRST_RETRY.mul_f64(jitter)).await;
                 continue;
             }
@@ -278,7 +281,7 @@ fn is_status(error: &DeliveryError, expected: StatusCode) -> bool {
     matches!(error, DeliveryError::Refused { status, .. } if *status == expected)
 }
 
-/// A number with a comma between each three digits.
+/// Formats a number with a comma after each group of three digits, such as `12,345,678`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -296,14 +299,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_has_a_comma_between_each_three_digits() {
+    fn a_number_is_formatted_in_groups_of_three_digits() {
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
             assert_eq!(grouped(number), text);
         }
     }
 
     #[test]
-    fn a_burst_is_sent_at_once_and_then_the_rate_holds() {
+    fn a_burst_is_sent_at_once_and_later_lines_at_the_limited_rate() {
         let start = Instant::now();
         let mut pace = Pace { allowance: MOST_LINES_PER_SECOND, at: start };
         assert_eq!(pace.allowance(start), 1_000);

@@ -18,15 +18,15 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 struct State {
     queue: Queue,
-    /// Whether no further lines will come.
+    /// Whether the command's output has ended.
     finished: bool,
-    /// Whether further lines are ignored, because the room takes no lines.
+    /// Whether further lines are ignored, because no more lines can be sent.
     closed: bool,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code panics while it holds the lock, so the state is never half-changed.
+        // No code panics while it holds the lock, so the state is always consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -39,25 +39,25 @@ impl Shared {
         self.changed.notify_one();
     }
 
-    /// Says that no further lines will come.
+    /// Marks the end of the command's output.
     pub(crate) fn finish(&self) {
         self.lock().finished = true;
         self.changed.notify_one();
     }
 
-    /// Whether no further lines will come.
+    /// Whether the command's output has ended.
     pub(crate) fn is_finished(&self) -> bool {
         self.lock().finished
     }
 
-    /// Waits until no further lines will come.
+    /// Waits for the end of the command's output.
     pub(crate) async fn finished(&self) {
         while !self.is_finished() {
             self.changed.notified().await;
         }
     }
 
-    /// Waits for a line. Returns false if no line waits and no further lines will come.
+    /// Waits for a line. Returns false if the queue is empty and the command's output has ended.
     pub(crate) async fn wait(&self) -> bool {
         loop {
             {
@@ -102,7 +102,7 @@ impl<T: Fn() -> Task> Sink<T> {
         Self { shared, stream, splitter: Splitter::default(), task }
     }
 
-    /// Takes the next bytes of the stream. Never waits.
+    /// Handles the next bytes of the stream. Never waits.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let (stream, ts, task) = (self.stream, Ts::clamped(jiff::Timestamp::now()), (self.task)());
         let mut lines = Vec::new();
@@ -112,7 +112,7 @@ impl<T: Fn() -> Task> Sink<T> {
         }
     }
 
-    /// Takes the end of the stream.
+    /// Handles the end of the stream.
     pub(crate) fn finish(&mut self) {
         let (stream, ts) = (self.stream, Ts::clamped(jiff::Timestamp::now()));
         if let Some(raw) = self.splitter.finish() {

@@ -1,7 +1,7 @@
 //! [`Splitter`]: splits a stream of bytes into lines of bounded length.
 
-/// The maximum number of bytes that are kept of a line. A line of a room has at most this size, so more bytes
-/// could not be stored.
+/// The maximum number of bytes of a line that are kept. A line of a room has at most this size, so further
+/// bytes could not be stored.
 pub const MOST_RAW_BYTES: usize = 16 << 10;
 
 /// A line as a command has written it, without its line end.
@@ -9,13 +9,13 @@ pub const MOST_RAW_BYTES: usize = 16 << 10;
 pub struct RawLine {
     /// The first bytes of the line, up to [`MOST_RAW_BYTES`].
     pub bytes: Vec<u8>,
-    /// The number of bytes after the kept bytes.
+    /// The number of further bytes, which were not kept.
     pub cut: usize,
 }
 
-/// Splits a stream into lines. The bytes may be cut anywhere.
+/// Splits a stream of bytes into lines. The bytes may arrive in pieces of any size.
 ///
-/// A line ends with LF or CRLF. After a single CR the line begins again, as on a terminal. So a progress bar
+/// A line ends with LF or CRLF. After a single CR, the line begins again, as on a terminal. So a progress bar
 /// becomes one line with its last state.
 #[derive(Debug, Default)]
 pub struct Splitter {
@@ -25,7 +25,7 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// Splits the next bytes, and calls `each` with each line that these bytes complete.
+    /// Handles the next bytes, and calls `each` with each line that these bytes complete.
     pub fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(RawLine)) {
         while let Some(&first) = bytes.first() {
             if std::mem::take(&mut self.after_cr) && !matches!(first, b'\r' | b'\n') {
@@ -42,7 +42,7 @@ impl Splitter {
         }
     }
 
-    /// Whether no byte of an unfinished line is kept.
+    /// Whether there is no unfinished line.
     pub fn is_empty(&self) -> bool {
         self.line == RawLine::default()
     }

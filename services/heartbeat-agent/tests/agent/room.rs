@@ -31,9 +31,9 @@ async fn the_output_becomes_lines_of_a_room_that_is_opened_first() {
     let mut lines = received.lines.clone();
     // The order of the two streams is not defined.
     lines[..2].sort_by_key(|line| line["message"].to_string());
-    let told: Vec<_> = lines.iter().map(|line| (&line["level"], &line["message"])).collect();
+    let shown: Vec<_> = lines.iter().map(|line| (&line["level"], &line["message"])).collect();
     assert_eq!(
-        json!(told),
+        json!(shown),
         json!([["info", "one"], ["warn", "two"], ["error", "boom"], ["info", "no line end"]])
     );
     assert_eq!(lines[2]["metadata"], json!({"code": 7}));
@@ -66,9 +66,9 @@ async fn each_byte_and_the_exit_code_are_passed_on() {
     }
 }
 
-/// 100,000 lines at once are more than the agent sends. The command must not notice.
+/// The agent cannot send 100,000 lines at once. The command must not wait.
 #[tokio::test]
-async fn a_burst_does_not_wait_and_its_last_lines_are_kept() {
+async fn a_burst_does_not_delay_the_command_and_its_last_lines_are_kept() {
     let setup = Setup::new().await;
     let began = Instant::now();
     let running = Running::start(setup.agent(&shell("seq 1 100000; exit 3")));
@@ -94,7 +94,7 @@ async fn a_burst_does_not_wait_and_its_last_lines_are_kept() {
 }
 
 #[tokio::test]
-async fn lines_wait_for_a_gateway_that_is_away_at_the_start() {
+async fn lines_wait_for_a_gateway_that_is_not_available_at_the_start() {
     let setup = Setup::away().await;
     let mut command = setup.agent(&shell("echo one; echo two; read line; echo three"));
     command.stdin(Stdio::piped());
@@ -129,7 +129,7 @@ async fn no_line_is_lost_or_repeated_if_the_gateway_fails() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_away_delays_the_exit_by_at_most_5_seconds() {
+async fn a_gateway_that_is_not_available_delays_the_exit_by_at_most_5_seconds() {
     let setup = Setup::away().await;
     let began = Instant::now();
     let run = output_of(setup.agent(&shell("echo one; exit 4")), Vec::new()).await;
@@ -154,7 +154,7 @@ async fn lines_that_may_not_be_written_do_not_delay_the_exit_and_status_says_why
 }
 
 #[tokio::test]
-async fn nothing_is_sent_to_a_closed_room_and_the_command_goes_on() {
+async fn nothing_is_sent_to_a_closed_room_and_the_command_continues() {
     let setup = Setup::new().await;
     setup.received.lock().unwrap().rooms.insert("build".into(), json!({}));
     let closed = || Refusal::Refuse(409, "room_closed", "the room is closed");
@@ -166,7 +166,7 @@ async fn nothing_is_sent_to_a_closed_room_and_the_command_goes_on() {
     assert_eq!(setup.lines(), [""; 0]);
 }
 
-/// A batch that is refused is not sent again. The next batch says how many lines are missing.
+/// A batch that is refused is not sent again. The next batch reports how many lines are missing.
 #[tokio::test]
 async fn refused_lines_are_counted() {
     let setup = Setup::new().await;
@@ -242,7 +242,7 @@ async fn a_dialogue_on_a_terminal_works() {
     assert_eq!(setup.lines(), ["info name? hello ann"]);
 }
 
-/// A process that the command leaves behind keeps the pipe open.
+/// A process that outlives the command keeps the pipe open.
 #[tokio::test]
 async fn processes_that_outlive_the_command_do_not_delay_the_exit() {
     let setup = Setup::new().await;
@@ -256,9 +256,9 @@ async fn processes_that_outlive_the_command_do_not_delay_the_exit() {
     let _ = rustix::process::kill_process(rustix::process::Pid::from_raw(left).unwrap(), Signal::KILL);
 }
 
-/// The reader of the output has ended, so the command ends as it does without the agent.
+/// The reader of the output has closed the pipe. So the command ends, as it does without the agent.
 #[tokio::test]
-async fn a_command_ends_if_the_reader_of_its_output_ends() {
+async fn a_command_ends_if_the_reader_of_its_output_closes_the_pipe() {
     let setup = Setup::new().await;
     let mut child = setup.agent(&["--", "yes"]).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -267,7 +267,7 @@ async fn a_command_ends_if_the_reader_of_its_output_ends() {
     assert_eq!(status.code(), Some(141));
 }
 
-/// The reader does not read, so the last output cannot be passed on. A signal ends the agent nevertheless.
+/// The last output cannot be passed on, because the reader does not read. A signal still ends the agent.
 #[tokio::test]
 async fn a_signal_ends_an_agent_whose_output_is_not_read() {
     let setup = Setup::new().await;

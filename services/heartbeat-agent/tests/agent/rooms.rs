@@ -27,11 +27,12 @@ pub(crate) struct Received {
     /// The `meta` of each ping.
     pub(crate) pings: Vec<Value>,
     keys: HashSet<String>,
-    /// The answers to the next batches, before the gateway accepts a batch. The last one is next.
+    /// The answers to the next batches. The last of these answers is used first. Once there are none, batches
+    /// are accepted.
     pub(crate) refusals: Vec<Refusal>,
 }
 
-/// An answer that is no success.
+/// An answer other than success.
 pub(crate) enum Refusal {
     /// The gateway refuses the batch with this status, code and message.
     Refuse(u16, &'static str, &'static str),
@@ -135,11 +136,11 @@ impl Setup {
         tokio::spawn(serve(Arc::new(app), listener, Limits::default(), self.shutdown.clone()));
     }
 
-    /// Stops the gateway, and waits until it does not accept connections.
+    /// Stops the gateway, and waits until it accepts no more connections.
     pub(crate) async fn stop(&mut self) {
         std::mem::replace(&mut self.shutdown, Shutdown::manual()).trigger();
         let port = self.port;
-        until_async("the gateway is away", async || {
+        until_async("the gateway accepts no more connections", async || {
             tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err()
         })
         .await;
