@@ -44,7 +44,7 @@ async fn a_key_is_printed_once_and_only_its_hash_is_stored() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_listed_as_revoked_and_the_gateways_are_told() {
+async fn a_revoked_key_is_listed_as_revoked_with_a_revocation_for_the_gateways() {
     let db = database().await;
     create(&db.url, &["--user", "ann"]);
     let id = store(&db.url).list_api_keys(None).await.unwrap().pop().unwrap().id;

@@ -73,7 +73,7 @@ fn the_stream_starts_after_the_last_line_of_the_page() {
 }
 
 #[test]
-fn the_end_of_the_right_to_read_is_an_error_and_a_restart_is_not() {
+fn it_is_an_error_if_the_right_to_read_ends_but_not_if_the_gateway_restarts() {
     for (reason, code, part) in [
         ("token_expired", 1, "room r: told\n  hint: get another token"),
         ("revoked", 1, "room r: told\n  hint: ask the owner"),
@@ -114,7 +114,7 @@ fn lines_that_fail_are_sent_again_with_the_same_key() {
 }
 
 #[test]
-fn a_refusal_in_the_middle_says_how_many_lines_are_stored() {
+fn a_refusal_in_the_middle_reports_how_many_lines_are_stored() {
     let closed = r#"{"error":{"code":"room_closed","message":"the room r is closed"}}"#;
     let gateway = serve(move |number, _| match number {
         0 => Answer::json("201 Created", r#"{"accepted":1000,"lastId":1}"#),

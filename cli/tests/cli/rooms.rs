@@ -7,7 +7,7 @@ use crate::process::{Done, Oasis, oasis};
 
 const SECRET: &str = "only-for-tests-only-for-tests-only-for-tests";
 
-/// A gateway that knows users, and the token of a service.
+/// A gateway that accepts the tokens of users and the token of a service.
 struct Rooms {
     gateway: Gateway,
     ann: String,
@@ -17,7 +17,7 @@ impl Rooms {
     async fn start() -> Self {
         let gateway = Gateway::start_with(&["--ingest-tokens", "s3cret", "--jwt-secret", SECRET]).await;
         let rooms = Self { gateway, ann: token("ann") };
-        // Just after its start, the gateway does not know yet which tokens are revoked.
+        // Just after its start, the gateway has not read yet which tokens have been revoked.
         while rooms.run(&["rooms"]).stderr.contains("database_unavailable") {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

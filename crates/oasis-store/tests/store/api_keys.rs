@@ -48,7 +48,7 @@ async fn keys_are_found_by_hash_and_listed_by_user() {
 }
 
 #[tokio::test]
-async fn a_key_is_revoked_once_and_the_gateways_are_told() {
+async fn a_key_is_revoked_once_with_one_revocation_for_the_gateways() {
     let db = database().await;
     let store = store(&db.url);
     assert_eq!(store.revoke_api_key("k1").await.unwrap(), None);
@@ -80,7 +80,7 @@ async fn a_revoked_user_loses_the_keys_of_this_user() {
     assert_eq!(store.revoke(&Revocation::Key { id: "k2".into() }).await.unwrap(), 1);
     let revoked = store.list_api_keys(None).await.unwrap();
     assert!(revoked.iter().all(|key| key.revoked_at.is_some()));
-    // Rows with another meta do no harm.
+    // Rows with another meta are ignored.
     for meta in ["{}", r#"{"what": "sub", "sub": 7, "before": "x"}"#] {
         client.batch_execute(&insert_row("access", "access.revoked", meta)).await.unwrap();
     }

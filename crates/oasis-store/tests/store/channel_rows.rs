@@ -72,11 +72,11 @@ async fn each_range_gets_its_own_rows() {
 }
 
 #[tokio::test]
-async fn a_statement_reads_about_four_megabytes_and_says_where_it_stopped() {
+async fn a_statement_reads_about_four_megabytes_and_reports_where_it_stopped() {
     let db = database().await;
     let store = Store::new(DatabaseArgs::new(crate::parse(&db.url)), "test").unwrap();
     let client = client(&db.url).await;
-    // 16 KiB for each row, so 256 rows are enough.
+    // Each row has 16 KiB, so 256 rows reach the limit.
     lines(&client, "room:a", 200, 16_000).await;
     lines(&client, "room:b", 200, 16_000).await;
     lines(&client, "room:c", 1, 5).await;

@@ -1,4 +1,4 @@
-//! Tests that the states of rooms can be rebuilt from their rows. A rebuild gives nobody more access.
+//! Tests that the states of rooms can be rebuilt from their rows. A rebuild gives no user more access.
 
 use oasis_core::Channel;
 use oasis_core::room::Readers;
@@ -75,7 +75,7 @@ async fn a_rebuild_never_gives_more_access_than_before() {
         assert!(closed.is_closed && !may_read(private, "bob") && may_read(private, "ann"));
         assert_eq!((taken.owner.as_deref(), nobodys.owner.as_deref()), (None, None));
     }
-    // A state that gives too much access is corrected.
+    // A state that gives more access than the rows is corrected.
     client.batch_execute(&insert_row("room:z", "room.opened", r#"{"readers": "owner"}"#)).await.unwrap();
     client.batch_execute(&insert_row("room:z", "room.closed", "{}")).await.unwrap();
     let harm = "UPDATE oasis_channels SET readers = 'signed_in', state = 'open' WHERE channel = 'room:z'";
@@ -91,7 +91,7 @@ async fn a_rebuild_never_gives_more_access_than_before() {
     assert_eq!(states(&store, &["room:taken"]).await[0].owner.as_deref(), Some("ann"));
 }
 
-/// More rooms than one transaction handles.
+/// There are more rooms than one transaction handles.
 #[tokio::test]
 async fn many_rooms_are_rebuilt_in_several_transactions() {
     let db = database().await;
@@ -100,7 +100,7 @@ async fn many_rooms_are_rebuilt_in_several_transactions() {
     let row = insert_row("room:x", "room.opened", "{}").replace("VALUES (", "SELECT ");
     let row = row.trim_end_matches(')').replace("'room:x'", "'room:' || n");
     client.batch_execute(&format!("{row} FROM generate_series(1, 1200) AS n")).await.unwrap();
-    // A whole page of rooms that were never opened does not end the rebuild.
+    // A transaction that finds only rooms without an opening does not end the rebuild.
     let row = row.replace("room.opened", "room.updated").replace("ROOM-OPENED", "ROOM-UPDATED");
     let row = row.replace("room-opened", "room-updated").replace("'room:' ||", "'room:0-' ||");
     client.batch_execute(&format!("{row} FROM generate_series(1, 700) AS n")).await.unwrap();

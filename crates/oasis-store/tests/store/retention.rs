@@ -252,7 +252,7 @@ async fn a_room_keeps_its_state_as_long_as_it_has_a_row() {
     assert_eq!(store.prune(&room(), Duration::ZERO, |_| {}).await.unwrap().rows, 1);
     assert_eq!(rooms(&client).await, ["room:open"]);
 
-    // The rows that were kept go as soon as the room is closed.
+    // Once the room is closed, the next prune deletes the rows that were kept.
     append("room:open", "room.closed").await;
     append("devhub", "log").await;
     assert_eq!(store.prune(&room(), Duration::from_secs(3_600), |_| {}).await.unwrap().rows, 2);
@@ -262,7 +262,8 @@ async fn a_room_keeps_its_state_as_long_as_it_has_a_row() {
     assert_eq!(rooms(&client).await, [""; 0]);
 }
 
-/// A writer that changes a room holds its state locked. Neither the writer nor the prune waits for the other.
+/// A writer that changes a room locks the state of the room. The writer and the prune do not wait for each
+/// other.
 #[tokio::test]
 async fn a_prune_does_not_wait_for_a_state_that_a_writer_has_locked() {
     let db = database().await;
@@ -280,10 +281,10 @@ async fn a_prune_does_not_wait_for_a_state_that_a_writer_has_locked() {
     assert_eq!(rooms(&writer).await, [""; 0]);
 }
 
-/// The rows of an open room stay at the beginning of the table for long. The ids between them and the rows to
-/// delete are stepped over at once.
+/// The rows of an open room can stay at the beginning of the table for a long time. A prune skips the ids
+/// between these rows and the rows to delete in one step.
 #[tokio::test]
-async fn a_prune_steps_over_large_holes_in_the_ids() {
+async fn a_prune_skips_large_holes_in_the_ids() {
     let db = database().await;
     let client = client(&db.url).await;
     let store = store(&db.url);
@@ -311,7 +312,7 @@ async fn a_revocation_is_kept_until_it_has_ended() {
     for revocation in kept.iter().chain([&token("c", past), &user(past)]) {
         store.revoke(revocation).await.unwrap();
     }
-    // A row of an SQL client does not mark the key.
+    // If an SQL client inserts a revocation, the key is not marked as revoked.
     let row = insert_row("access", "access.revoked", r#"{"what": "key", "key": "k1"}"#);
     client.batch_execute(&row).await.unwrap();
     client.batch_execute(&insert_row("access", "access.revoked", r#"{"what": "later"}"#)).await.unwrap();

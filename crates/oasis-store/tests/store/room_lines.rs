@@ -80,14 +80,14 @@ async fn lines_are_selected_by_level_agent_and_text() {
     {
         assert_eq!(count(LineQuery { contains: Some(text.into()), ..all.clone() }).await, found, "{text}");
     }
-    // Lines that an SQL client wrote may have any meta. They pass no filter.
+    // Lines from an SQL client may have any meta. No filter accepts these lines.
     client.batch_execute(&insert_row("room:a", "log", r#"{"message": 7, "level": {}}"#)).await.unwrap();
     assert_eq!(store.room_lines(&all).await.unwrap().lines.len(), 31);
     let errors = LineQuery { levels: LogLevel::ALL.to_vec(), ..all };
     assert_eq!(count(errors).await.len(), 30);
 }
 
-/// A filter that hardly a line passes does not read the whole room at once.
+/// Even if a filter accepts very few lines, a page does not read the whole room.
 #[tokio::test]
 async fn a_page_reads_a_bounded_number_of_rows() {
     let db = database().await;

@@ -125,7 +125,7 @@ async fn the_trigger_computes_what_the_fold_of_oasis_core_computes() {
     assert_eq!(stored(&client, &store).await, expected);
 }
 
-/// Rows of other channels have no state, whatever their kind is.
+/// Rows of any kind in other channels create no state.
 #[tokio::test]
 async fn rows_of_other_channels_have_no_state() {
     let db = database().await;

@@ -1,5 +1,5 @@
-//! Tests that a room has its state as soon as its rows are stored, and that a user sees the list of the rooms
-//! that the user may read.
+//! Tests that the state of a room always matches its stored rows, and that each user sees the list of the
+//! rooms that the user may read.
 
 use oasis_core::room::Readers;
 use oasis_core::{Channel, Ts};
@@ -63,7 +63,7 @@ async fn a_state_is_rolled_back_with_its_row() {
 
 /// Two sessions change one room at the same time. Both wait for the writers' lock, so no change is lost.
 #[tokio::test]
-async fn changes_at_the_same_time_are_all_in_the_state() {
+async fn the_state_has_all_changes_that_were_made_at_the_same_time() {
     let db = database().await;
     let store = store(&db.url);
     append(&client(&db.url).await, "a", "room.opened", "{}").await;
@@ -139,7 +139,7 @@ fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// A time outside of the range of the program would make the list unreadable.
+/// The timestamps of the rows may be outside of the range that programs can read, so they are not used.
 #[tokio::test]
 async fn the_times_of_a_room_are_when_its_rows_were_recorded() {
     let db = database().await;

@@ -97,7 +97,7 @@ impl Feed {
         Self { status: head.status, headers: head.headers, body, buffer: Vec::new() }
     }
 
-    /// As [`Feed::open_path`], but the status may be any. `None` if the gateway does not run.
+    /// As [`Feed::open_path`], but any status is accepted. `None` if the gateway does not run.
     pub(crate) async fn try_open_path(
         address: SocketAddr,
         path: &str,

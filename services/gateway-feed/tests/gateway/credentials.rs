@@ -1,5 +1,5 @@
-//! Tests the credentials of callers: their order, API keys, sessions, and what happens when a credential is
-//! revoked or the database is away.
+//! Tests the credentials of callers: their order, API keys, sessions, revocations, and outages of the
+//! database.
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +73,7 @@ async fn the_first_credential_decides_even_if_it_is_invalid() {
         (None, Some(&anns_key), None, None, 200),
         (None, None, Some(&ann), None, 200),
         (None, None, None, Some(&ann), 200),
-        // The first one decides.
+        // The first credential decides.
         (Some(bearer(&bob)), Some(&anns_key), Some(&ann), Some(&ann), 403),
         (None, Some(&bobs_key), Some(&ann), Some(&ann), 403),
         (None, None, Some(&bob), Some(&ann), 403),
@@ -246,7 +246,7 @@ async fn a_key_that_expires_ends_its_streams() {
     gateway.stop().await;
 }
 
-/// The ticker also knows the users who read it, if it is not open to everyone.
+/// If READ_TOKENS is set, a user can read the ticker only until the credential of the user is revoked.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_may_no_longer_read_loses_the_ticker() {
     let db = database().await;

@@ -1,4 +1,4 @@
-//! Tests ids at their limits, and the methods and protocols of the routes of rooms.
+//! Tests ids of rooms at their limits, and the methods and protocols of the routes of rooms.
 
 use futures_util::future::join_all;
 use http_body_util::{BodyExt, Full};
@@ -57,20 +57,20 @@ async fn an_id_is_compared_byte_by_byte_and_never_decoded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_route_of_rooms_answers_its_methods_only() {
+async fn each_route_of_rooms_answers_only_its_methods() {
     let db = database().await;
     let gateway = gateway(&db.url).await;
     open_room(&gateway, "r", json!({})).await;
     write(&gateway, "r", line("x")).await;
     let ann = token("ann", 600);
-    // Waits until the gateway has read the table.
+    // This call waits until the gateway has read the table.
     call(gateway.address, "GET", "/api/v1/rooms", &ann, Value::Null).await;
     let bearer = format!("Bearer {ann}");
     let authorization = ("authorization", bearer.as_str());
     let json = ("accept", "application/json");
     for path in ["/api/v1/rooms", "/api/v1/rooms/r", "/api/v1/rooms/r/logs"] {
         for headers in [&[authorization, json][..], &[authorization][..]] {
-            // The answer to HEAD ends, also that of a stream.
+            // The answer to HEAD ends, even for a stream.
             let head = send(gateway.address, "HEAD", path, headers, "").await;
             assert_eq!((head.status.as_u16(), head.body.len()), (200, 0), "{path}");
         }
@@ -86,7 +86,7 @@ async fn each_route_of_rooms_answers_its_methods_only() {
         ("/api/v1/rooms", read),
         ("/api/v1/rooms/r", room),
         ("/api/v1/rooms/r/logs", logs),
-        // A preflight has no credentials. So it tells nothing about rooms.
+        // A preflight has no credentials. So the answer does not show whether a room exists.
         ("/api/v1/rooms/none", room),
         ("/api/v1/rooms/%2e", room),
     ] {

@@ -46,7 +46,7 @@ async fn bad_input_gets_a_clear_error_and_stores_nothing() {
     assert_eq!(raw("{", "application/json").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(raw("[1,", "application/json").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(raw("hello", "text/plain").await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    // Who may write, and where.
+    // Requests that write lines, with the status of the answer.
     for (path, token, status) in [
         ("/api/v1/rooms/none/logs".to_owned(), SERVICE, 404),
         (format!("/api/v1/rooms/{}/logs", "x".repeat(200)), SERVICE, 404),

@@ -1,5 +1,6 @@
-//! A random test of isolation: no viewer gets a line that it may not read, and each viewer gets all other
-//! lines once. The seed is printed. `ROOMS_SEED=n` repeats one round, and `ROOMS_SECONDS=n` sets the time.
+//! A random test of isolation: no viewer gets a line that the viewer may not read, and each viewer gets all
+//! other lines once. The seed is printed. `ROOMS_SEED=n` repeats one round, and `ROOMS_SECONDS=n` sets the
+//! time.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -47,7 +48,7 @@ impl Random {
     }
 }
 
-/// What a viewer has got so far.
+/// What a viewer has received so far.
 #[derive(Default)]
 struct Seen {
     lines: Lines,
@@ -92,7 +93,7 @@ async fn follow(address: SocketAddr, room: String, token: String, head: i64, see
     }
 }
 
-/// What all rounds share.
+/// The servers and the state that all rounds share.
 struct World {
     store: Store,
     sql: tokio_postgres::Client,
@@ -168,7 +169,7 @@ impl World {
         round.viewers.push(Viewer { credential, room, seen, task });
     }
 
-    /// Something that happens in a room. Several of these happen at the same time.
+    /// Chooses the next action in a room. Several actions run at the same time.
     fn act(&mut self, round: &mut Round) -> Act {
         let (address, room) = (self.address(), self.random.below(ROOMS));
         let (name, path) = (round.rooms[room].clone(), format!("/api/v1/rooms/{}", round.rooms[room]));
@@ -260,7 +261,7 @@ async fn page(address: SocketAddr, round: &Round, credential: usize, room: usize
     status
 }
 
-/// Plays a round, and checks what every viewer got.
+/// Runs a round, and checks what every viewer received.
 async fn play(world: &mut World, url: &str, seed: u64) {
     world.random = Random(seed);
     let before = world.head().await;
@@ -297,8 +298,8 @@ async fn play(world: &mut World, url: &str, seed: u64) {
     check(&round, &model);
 }
 
-/// Waits until each viewer that may read has got the last line, and until the streams of all other viewers
-/// have ended. As a client does, a viewer connects again if its stream has ended.
+/// Waits until each viewer who may read has received the last line, and until the streams of all other
+/// viewers have ended. If the stream of a viewer has ended, the viewer reconnects, as a client does.
 async fn settle(world: &mut World, round: &mut Round, model: &Model) {
     let deadline = Instant::now() + SOON;
     let mut nth = 0;
@@ -348,8 +349,8 @@ fn check(round: &Round, model: &Model) {
     }
 }
 
-/// Checks that lines are the first lines of a room, once and in order, and that the credential may get each
-/// of them. Returns the number of lines.
+/// Checks that the lines are the first lines of a room, each once and in order, and that the credential may
+/// get each line. Returns the number of lines.
 fn check_lines(model: &Model, credential: &Credential, room: usize, lines: &[(i64, String)]) -> usize {
     let stored = &model.rooms[room].lines;
     assert!(lines.len() <= stored.len(), "{credential:?} got too many lines: {lines:?}");

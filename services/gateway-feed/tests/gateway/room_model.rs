@@ -1,4 +1,4 @@
-//! The model of the test of isolation: who may read which line, computed from the rows of the table.
+//! The model of the test of isolation: computes who may read which line from the rows of the table.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ pub(crate) struct Credential {
     pub(crate) token: String,
     /// What revokes only this credential: the `jti` of a token, or the id of a key.
     pub(crate) name: String,
-    /// When the credential ends by itself, in seconds of Unix time.
+    /// When the credential expires, in seconds of Unix time.
     pub(crate) expires: Option<f64>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Room {
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) rooms: Vec<Room>,
-    /// The rows that revoke something: the id, what is revoked, and its name.
+    /// The revocations: the id of the row, the kind of what is revoked, and its name.
     revoked: Vec<(i64, String, String)>,
 }
 
@@ -101,7 +101,7 @@ impl Model {
         self.revoked.iter().find(covers).map(|(id, _, _)| *id)
     }
 
-    /// The stretches of ids in which a credential may read a room: the first id, and the id after the last.
+    /// The ranges of ids in which a credential may read a room: the first id, and the id after the last.
     fn stretches(&self, credential: &Credential, room: usize) -> Vec<(i64, i64)> {
         let rights = &self.rooms[room].rights;
         let end = self.revocation(credential).unwrap_or(i64::MAX);
@@ -112,8 +112,8 @@ impl Model {
         stretches.filter(|(from, until)| from < until).collect()
     }
 
-    /// Whether a credential may get a line: it may read the room in the state after this line, or in a later
-    /// state.
+    /// Whether a credential may get a line. It may if it may read the room just after this line, or at any
+    /// later time.
     pub(crate) fn may_get(&self, credential: &Credential, room: usize, line: &Line) -> bool {
         let in_time = credential.expires.is_none_or(|expires| line.at < expires + LATE);
         in_time && self.stretches(credential, room).iter().any(|(_, until)| line.id < *until)

@@ -1,4 +1,4 @@
-//! Tests rooms while the database is away: open streams stay, and new viewers wait.
+//! Tests rooms while the database is not available: open streams stay open, and new viewers wait.
 
 use std::collections::VecDeque;
 
@@ -26,7 +26,7 @@ async fn streams_outlive_an_outage_of_the_database_and_get_each_line_once() {
     }
     cluster.kill().unwrap();
 
-    // These viewers come while the gateway cannot decide whether they may read.
+    // These viewers connect while the gateway cannot decide whether they may read.
     let waiting = async |room: &str, token: &str| {
         let mut log = Log::open(&gateway, room, "", token).await;
         assert!(log.block().await.unwrap().starts_with(": waiting"), "{room}");
@@ -38,7 +38,7 @@ async fn streams_outlive_an_outage_of_the_database_and_get_each_line_once() {
     let answer =
         send(gateway.address, "GET", "/api/v1/rooms/mine/logs", &[("authorization", bearer)], "").await;
     assert_eq!(answer.status, 401);
-    // Heartbeats go on without the database.
+    // Heartbeats continue without the database.
     let (name, _, data) = open[0].event().await.unwrap();
     assert_eq!(name, "heartbeat", "{data}");
     assert!(data["timestamp"].is_string());
@@ -60,7 +60,7 @@ async fn streams_outlive_an_outage_of_the_database_and_get_each_line_once() {
     let mut anns = anns.connected().await;
     assert_eq!(anns.messages(50).await, expected);
 
-    // The server ends all connections of the gateway, again and again.
+    // The server repeatedly ends all connections of the gateway.
     for round in 0..2 {
         let end =
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gateway-feed'";

@@ -30,8 +30,8 @@ async fn process(url: &str, port: u16) -> Process {
     Process::start_with(&variables).await
 }
 
-/// Reads all lines of a room, and connects again and again. Returns the numbers of the lines, in the order in
-/// which they arrived.
+/// Reads all lines of a room through many connections. Returns the numbers of the lines in the order of their
+/// arrival.
 async fn view(room: usize, addresses: [SocketAddr; 2], drops: Arc<AtomicUsize>) -> Vec<usize> {
     let bearer = format!("Bearer {}", token("ann", 600));
     let path = format!("/api/v1/rooms/r{room}/logs?tail=1000");

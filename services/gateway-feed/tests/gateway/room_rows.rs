@@ -58,7 +58,7 @@ async fn lines(feed: &mut Feed) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_with_a_hostile_meta_harms_neither_streams_nor_pages() {
+async fn a_line_with_a_hostile_meta_does_not_break_streams_or_pages() {
     let db = database().await;
     let gateway = gateway(&db.url).await;
     open_room(&gateway, "r", json!({})).await;
@@ -100,7 +100,7 @@ fn line(message: &str) -> String {
     json!({"message": message, "agentType": "code"}).to_string()
 }
 
-/// The gateway learns of rooms from the table, whoever writes them.
+/// The gateway reads rooms from the table, no matter which program wrote their rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_was_opened_by_sql_works() {
     let db = database().await;
@@ -110,7 +110,7 @@ async fn a_room_that_was_opened_by_sql_works() {
     let status = async |token: &str| {
         call(gateway.address, "GET", "/api/v1/rooms/r/logs", token, Value::Null).await.status.as_u16()
     };
-    // Neither a line nor a change makes a room.
+    // A room does not exist before it is opened, even if it has lines and changes.
     insert_row(&sql, "room:r", "log", &line("early")).await;
     insert_row(&sql, "room:r", "room.updated", r#"{"owner": "bob"}"#).await;
     assert_eq!(status(&ann).await, 404);
@@ -126,7 +126,7 @@ async fn a_room_that_was_opened_by_sql_works() {
     );
     assert_eq!(answer.await.status, 201);
     assert_eq!(log.messages(2).await, ["early", "mine"]);
-    // A second opening changes nothing, and neither do unknown readers.
+    // A second opening and unknown readers change nothing.
     insert_row(&sql, "room:r", "room.opened", r#"{"owner": "bob"}"#).await;
     insert_row(&sql, "room:r", "room.updated", r#"{"readers": "everyone", "owner": ["bob"]}"#).await;
     insert_row(&sql, "room:r", "log", &line("later")).await;

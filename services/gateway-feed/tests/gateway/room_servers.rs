@@ -1,5 +1,5 @@
-//! Tests revocations where the gateway learns of them late: while it does not run, while LISTEN does not
-//! work, and on a database server that is behind.
+//! Tests revocations that reach the gateway late: because the gateway does not run, because LISTEN does not
+//! work, or because a database server is behind.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ async fn a_revocation_counts_although_the_pool_reads_a_standby_that_is_behind() 
 
     let flags = ["--jwt-secret", SECRET, "--listen-database-url", &direct];
     let gateway = Gateway::start(&behind, &flags).await;
-    // The gateway has asked the standby for the revocations.
+    // The gateway has read the revocations from the standby.
     let asked = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'gateway-feed' \
                    AND query LIKE '%AS head, clock_timestamp() AS now%')";
     until(&reader, asked).await;
@@ -59,8 +59,8 @@ async fn a_revocation_counts_although_the_pool_reads_a_standby_that_is_behind() 
     gateway.stop().await;
 }
 
-/// The gateway learns of new rows only after a while, because the rows come without notifications. Pages read
-/// the table, and not what the gateway has learned.
+/// The rows are inserted without notifications, so the tail reads them late. Pages read the table, so they
+/// must check the revocations in the table too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_shows_no_line_that_is_newer_than_a_revocation() {
     let db = database().await;
@@ -98,7 +98,7 @@ async fn a_page_shows_no_line_that_is_newer_than_a_revocation() {
 
 /// The direct connection does not work, so the gateway polls the table.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_polls_ends_the_streams_of_those_who_lose_their_right_within_3_s() {
+async fn a_gateway_that_polls_ends_streams_within_3_s_after_their_right_ends() {
     let db = database().await;
     let flags = ["--jwt-secret", SECRET, "--ingest-tokens", SERVICE];
     let direct = ["--listen-database-url", "postgres://127.0.0.1:1/none?connect_timeout=1"];
@@ -166,7 +166,7 @@ async fn a_credential_that_was_revoked_while_no_gateway_ran_opens_no_stream() {
     for token in [&key, &bob, &dan] {
         let bearer = format!("Bearer {token}");
         let headers = [("authorization", bearer.as_str()), ("last-event-id", "1")];
-        // The first requests come before the gateway has read the table.
+        // The first requests arrive before the gateway has read the table.
         let answer = send(address, "GET", "/api/v1/rooms/r/logs", &headers, "");
         let answer = timeout(Duration::from_secs(20), answer).await.expect("the stream did not end");
         let body = String::from_utf8(answer.body.to_vec()).unwrap();

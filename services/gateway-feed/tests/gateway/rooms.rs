@@ -129,7 +129,7 @@ pub(crate) fn refused(answer: &Answer) -> (u16, String) {
     (answer.status.as_u16(), answer.error().0)
 }
 
-/// What the clients of the earlier system do: connect, publish three lines, and receive three lines.
+/// A test of the earlier system: a client connects, three lines are published, and the client gets them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_receives_three_of_three_lines() {
     let db = database().await;
@@ -193,7 +193,7 @@ async fn a_new_viewer_gets_the_last_lines_and_a_returning_viewer_the_missed_line
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_room_is_readable_and_then_its_streams_end() {
+async fn a_closed_room_stays_readable_and_its_streams_end_after_the_last_line() {
     let db = database().await;
     let gateway = gateway(&db.url).await;
     open_room(&gateway, "r", json!({})).await;
@@ -223,7 +223,7 @@ async fn a_closed_room_is_readable_and_then_its_streams_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_those_who_may_read_a_room_get_its_lines() {
+async fn only_users_who_may_read_a_room_get_its_lines() {
     let db = database().await;
     let gateway = gateway(&db.url).await;
     open_room(&gateway, "mine", json!({"owner": "ann", "readers": "owner"})).await;
@@ -257,7 +257,7 @@ async fn only_those_who_may_read_a_room_get_its_lines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_of_readers_ends_the_streams_of_those_who_may_no_longer_read() {
+async fn a_change_of_readers_ends_the_streams_of_users_who_may_no_longer_read() {
     let db = database().await;
     let gateway = gateway(&db.url).await;
     open_room(&gateway, "r", json!({"owner": "ann"})).await;
@@ -342,13 +342,13 @@ async fn a_repeated_idempotency_key_stores_nothing_twice() {
     let two = json!([line("a"), line("b")]);
     let first = post("r", &service, two.clone()).await;
     assert_eq!(post("r", &service, two.clone()).await, first);
-    assert_ne!(post("r", &ann, two.clone()).await, first, "each writer has keys of its own");
-    assert_ne!(post("s", &service, two).await, first, "each room has keys of its own");
+    assert_ne!(post("r", &ann, two.clone()).await, first, "the keys of different writers are separate");
+    assert_ne!(post("s", &service, two).await, first, "the keys of different rooms are separate");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_keys_rooms_are_closed_to_users() {
+async fn without_keys_no_user_can_read_rooms() {
     let db = database().await;
     let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
     for path in ["/api/v1/rooms", "/api/v1/rooms/r", "/api/v1/rooms/r/logs"] {
