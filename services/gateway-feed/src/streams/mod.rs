@@ -1,5 +1,5 @@
-//! The streams. Each stream has a file of its own, which defines the rows that the stream shows, who may
-//! read the rows, and how the stream's connections behave. This file connects all streams to one hub, and
+//! The streams. Each stream has a separate file, which defines the rows that the stream shows, who may read
+//! the rows, and how the stream's connections behave. This file connects all streams to one hub, and
 //! opens streams for clients.
 
 mod opening;

@@ -49,7 +49,7 @@ pub(super) struct Opening<S: Stream> {
 
 /// The state of a client's stream that began before the decision.
 enum Phase<S: Stream> {
-    /// The decision is pending. `begun` says whether the client has got its first comment.
+    /// The decision is pending. `begun` is true once the client has received its first comment.
     Pending {
         outcome: BoxFuture<'static, Outcome<S>>,
         begun: bool,
