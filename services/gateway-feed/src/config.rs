@@ -22,8 +22,9 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Comma-separated tokens; a client needs one of the tokens, or a valid JSON Web Token, to read. Without
-    /// this setting, everyone may read, and e-mail addresses in meta and in the list of agents are hidden
+    /// Comma-separated tokens; a client needs one of the tokens, a valid JSON Web Token or an API key to
+    /// read. Without this setting, everyone may read, and e-mail addresses in meta and in the list of agents
+    /// are hidden
     #[arg(
         long,
         env = "READ_TOKENS",

@@ -79,7 +79,7 @@ impl Stream for Ticker {
     type Key = ();
     type Want = Filter;
     type Mark = Mark;
-    /// `None` if the client did not need a user to read.
+    /// `None` if the client is not known as a user.
     type Viewer = Option<Arc<Viewer>>;
     type Permit = Slot;
 
