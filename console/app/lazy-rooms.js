@@ -4,8 +4,10 @@
 import { fill, h } from "./dom.js";
 import { failureNote, skeleton } from "./labels.js";
 
-/** @typedef {import("./rooms.js").RoomsPage | import("./rooms.js").RoomPage} Page */
-/** @typedef {{ rooms: import("./rooms.js").RoomsPage, room: import("./rooms.js").RoomPage }} Pages */
+/** @typedef {import("./rooms/index.js").RoomsPage} RoomsPage */
+/** @typedef {import("./rooms/index.js").RoomPage} RoomPage */
+/** @typedef {RoomsPage | RoomPage} Page */
+/** @typedef {{ rooms: RoomsPage, room: RoomPage }} Pages */
 
 /** The page that is shown until the pages of rooms are loaded, and the way to these pages. */
 export class LazyRooms {
@@ -43,7 +45,10 @@ export class LazyRooms {
     this.#isLoading = true;
     fill(this.element, skeleton());
     try {
-      const [{ RoomsPage, RoomPage }] = await Promise.all([import("./rooms.js"), loadStyle("rooms.css")]);
+      const [{ RoomsPage, RoomPage }] = await Promise.all([
+        import("./rooms/index.js"),
+        loadStyle("rooms/rooms.css"),
+      ]);
       this.#pages = { rooms: new RoomsPage(this.#context), room: new RoomPage(this.#context) };
       this.#onLoad();
     } catch {

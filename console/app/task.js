@@ -140,7 +140,7 @@ export class TaskPage {
     rooms.hidden = true;
     if (!token) return;
     const isShown = () => task === this.#task;
-    import("./room-links.js").then(
+    import("./rooms/links.js").then(
       ({ showRooms }) => showRooms(rooms, task, token, isShown),
       () => {},
     );

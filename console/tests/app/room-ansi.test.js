@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseAnsi, plainText } from "../../app/room-ansi.js";
-import { contrast, look, onColour, onPage, rgbOf } from "../../app/room-colour.js";
+import { parseAnsi, plainText } from "../../app/rooms/ansi.js";
+import { contrast, look, onColour, onPage, rgbOf } from "../../app/rooms/colour.js";
 import { pick, seeded } from "../client/clock.js";
 
 const ESC = "\u001b";

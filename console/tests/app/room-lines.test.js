@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readLog } from "../../app/room-download.js";
-import { Heights } from "../../app/room-heights.js";
-import { RoomLines } from "../../app/room-lines.js";
-import { Matches } from "../../app/room-matches.js";
+import { readLog } from "../../app/rooms/download.js";
+import { Heights } from "../../app/rooms/heights.js";
+import { RoomLines } from "../../app/rooms/lines.js";
+import { Matches } from "../../app/rooms/matches.js";
 import { pick, seeded } from "../client/clock.js";
 
 /** @param {number} id @param {Partial<import("../../client/types.js").RoomLine>} [more] */
@@ -19,7 +19,7 @@ const line = (id, more = {}) => ({
 });
 /** @param {number} from @param {number} to */
 const lines = (from, to) => Array.from({ length: to - from + 1 }, (_, at) => line(from + at));
-/** @param {readonly import("../../app/room-lines.js").Item[]} items */
+/** @param {readonly import("../../app/rooms/lines.js").Item[]} items */
 const ids = (items) => items.map((item) => item.line?.id ?? item.notice);
 
 test("earlier lines come before, and lines that are there already do not come again", () => {

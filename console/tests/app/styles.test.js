@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { isFailure, phaseOf, STATUSES } from "../../app/sets.js";
 
 const APP = new URL("../../app/", import.meta.url);
-const STYLES = readdirSync(APP)
+const STYLES = readdirSync(APP, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".css"))
   .map((name) => readFileSync(new URL(name, APP), "utf8").replace(/\/\*.*?\*\//gs, ""))
   .join("\n");

@@ -132,6 +132,6 @@ test("the other pages load no file of the rooms", async () => {
   );
   await page.getByRole("link", { name: "Rooms" }).click();
   await page.getByText("Sign in to read rooms.").waitFor();
-  assert.ok(loaded.some((path) => path.endsWith("/app/rooms.css")));
+  assert.ok(loaded.some((path) => path.endsWith("/app/rooms/rooms.css")));
   await close();
 });

@@ -55,23 +55,23 @@ pub(super) const FILES: &[File] = files![
     "app/parts.css",
     "app/pointer.js",
     "app/rate.js",
-    "app/room-ansi.js",
-    "app/room-colour.js",
-    "app/room-download.js",
-    "app/room-errors.js",
-    "app/room-heights.js",
-    "app/room-lines.js",
-    "app/room-links.js",
-    "app/room-list.js",
-    "app/room-matches.js",
-    "app/room-page.js",
-    "app/room-row.js",
-    "app/room-source.js",
-    "app/room-tools.js",
-    "app/room-words.js",
-    "app/rooms-page.js",
-    "app/rooms.css",
-    "app/rooms.js",
+    "app/rooms/ansi.js",
+    "app/rooms/colour.js",
+    "app/rooms/download.js",
+    "app/rooms/errors.js",
+    "app/rooms/heights.js",
+    "app/rooms/index.js",
+    "app/rooms/lines.js",
+    "app/rooms/links.js",
+    "app/rooms/list.js",
+    "app/rooms/matches.js",
+    "app/rooms/room-page.js",
+    "app/rooms/rooms-page.js",
+    "app/rooms/rooms.css",
+    "app/rooms/row.js",
+    "app/rooms/source.js",
+    "app/rooms/state.js",
+    "app/rooms/tools.js",
     "app/router.js",
     "app/row.js",
     "app/rows.js",
@@ -123,9 +123,10 @@ pub(super) fn is_of_other_sites(path: &str) -> bool {
     path == "client/index.js"
 }
 
-/// Whether only the pages of rooms load the file. The names of these files begin with `room`.
+/// Whether only the pages of rooms load the file: the files in `app/rooms`, and the files in `client` whose
+/// names begin with `room`.
 pub(super) fn is_of_rooms(path: &str) -> bool {
-    path.starts_with("app/room") || path.starts_with("client/room")
+    path.starts_with("app/rooms/") || path.starts_with("client/room")
 }
 
 #[cfg(test)]
@@ -139,10 +140,10 @@ mod tests {
     fn every_file_is_embedded() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../console");
         let mut there = BTreeSet::new();
-        for folder in ["app", "client"] {
-            for entry in std::fs::read_dir(root.join(folder)).unwrap() {
-                let name = entry.unwrap().file_name().into_string().unwrap();
-                if !name.ends_with(".md") && !name.ends_with(".ts") {
+        for folder in ["app", "app/rooms", "client"] {
+            for entry in std::fs::read_dir(root.join(folder)).unwrap().map(Result::unwrap) {
+                let name = entry.file_name().into_string().unwrap();
+                if entry.file_type().unwrap().is_file() && !name.ends_with(".md") && !name.ends_with(".ts") {
                     there.insert(format!("{folder}/{name}"));
                 }
             }

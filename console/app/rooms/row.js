@@ -1,17 +1,17 @@
 // Makes the row of a line, and writes a line as text.
 
-import { h, makeButton } from "./dom.js";
-import { icon, taskLink } from "./labels.js";
-import { parseAnsi, plainText } from "./room-ansi.js";
-import { look } from "./room-colour.js";
-import { exact, moment } from "./time.js";
-import { tree } from "./tree.js";
+import { h, makeButton } from "../dom.js";
+import { icon, taskLink } from "../labels.js";
+import { exact, moment } from "../time.js";
+import { tree } from "../tree.js";
+import { parseAnsi, plainText } from "./ansi.js";
+import { look } from "./colour.js";
 
-/** @typedef {import("./room-lines.js").Item} Item */
-/** @typedef {import("../client/types.js").RoomLine} RoomLine */
-/** @typedef {import("../client/types.js").LogLevel} LogLevel */
+/** @typedef {import("./lines.js").Item} Item */
+/** @typedef {import("../../client/types.js").RoomLine} RoomLine */
+/** @typedef {import("../../client/types.js").LogLevel} LogLevel */
 
-/** The icon of each level. @type {Record<LogLevel, import("./labels.js").Icon | null>} */
+/** The icon of each level. @type {Record<LogLevel, import("../labels.js").Icon | null>} */
 export const ICONS = { info: null, success: "success", warn: "late", error: "failure" };
 
 export const LEVELS = /** @type {LogLevel[]} */ (Object.keys(ICONS));
@@ -19,7 +19,7 @@ export const LEVELS = /** @type {LogLevel[]} */ (Object.keys(ICONS));
 /**
  * @param {Item} item
  * @param {number} number
- * @param {import("./room-matches.js").Matches} matches
+ * @param {import("./matches.js").Matches} matches
  */
 export function makeLine(item, number, matches) {
   const { line } = item;
@@ -65,7 +65,7 @@ export function toggleDetails(row, item) {
 /** @param {RoomLine} line */
 function details({ id, timestamp, metadata, vtid }) {
   const isTree = typeof metadata === "object" && metadata !== null;
-  const field = (/** @type {string} */ name, /** @type {import("./dom.js").Child} */ value) =>
+  const field = (/** @type {string} */ name, /** @type {import("../dom.js").Child} */ value) =>
     h("div.field", h("dt", name), h("dd", value));
   return h(
     "div.details",
@@ -80,7 +80,7 @@ function details({ id, timestamp, metadata, vtid }) {
  * The text of a line with its colours, and with marks where it contains the text of the search.
  *
  * @param {string} text
- * @param {import("./room-matches.js").Matches} matches
+ * @param {import("./matches.js").Matches} matches
  */
 function message(text, matches) {
   const segments = parseAnsi(text);
@@ -97,7 +97,7 @@ function message(text, matches) {
   return element;
 }
 
-/** @param {(string | HTMLElement)[]} parts @param {import("./room-ansi.js").Style} style */
+/** @param {(string | HTMLElement)[]} parts @param {import("./ansi.js").Style} style */
 function styled(parts, style) {
   const { classes, color, background } = look(style);
   const span = h("span", ...parts);

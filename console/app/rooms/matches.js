@@ -1,8 +1,8 @@
 // The search in the lines that the page holds: which lines contain the text, and where in a line.
 
-import { textOf } from "./room-lines.js";
+import { textOf } from "./lines.js";
 
-/** @typedef {import("./room-lines.js").Item} Item */
+/** @typedef {import("./lines.js").Item} Item */
 
 /** The maximum number of marked places in one line. */
 const MOST_MARKS = 200;

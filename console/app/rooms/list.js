@@ -1,11 +1,11 @@
 // Shows the lines of a room. Only the lines in sight are in the document. Lines have different heights,
 // because long lines wrap. The list follows new lines until the reader scrolls up.
 
-import { h, on } from "./dom.js";
-import { Heights } from "./room-heights.js";
-import { lineText, makeLine, toggleDetails } from "./room-row.js";
+import { h, on } from "../dom.js";
+import { Heights } from "./heights.js";
+import { lineText, makeLine, toggleDetails } from "./row.js";
 
-/** @typedef {import("./room-lines.js").Item} Item */
+/** @typedef {import("./lines.js").Item} Item */
 
 /** The height of a line of text, in pixels. The style sheet has the same number. */
 const LINE = 20;
@@ -48,8 +48,8 @@ export class RoomList {
   #anchor = { number: 0, offset: 0 };
 
   /**
-   * @param {import("./room-lines.js").RoomLines} lines
-   * @param {import("./room-matches.js").Matches} matches
+   * @param {import("./lines.js").RoomLines} lines
+   * @param {import("./matches.js").Matches} matches
    * @param {Actions} actions
    */
   constructor(lines, matches, actions) {

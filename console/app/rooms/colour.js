@@ -1,8 +1,8 @@
 // Chooses the colours of styled text. A program chose its colours for its own terminal, so a colour is moved
 // towards black or white until it is readable on the page's background, in the light and in the dark theme.
 
-/** @typedef {import("./room-ansi.js").Colour} Colour */
-/** @typedef {import("./room-ansi.js").Style} Style */
+/** @typedef {import("./ansi.js").Colour} Colour */
+/** @typedef {import("./ansi.js").Style} Style */
 /** @typedef {readonly [number, number, number]} Rgb */
 
 /** The 16 named colours. */

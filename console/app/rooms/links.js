@@ -1,9 +1,9 @@
 // Links the page of a task to the rooms that have lines of the task.
 
-import { listRooms } from "../client/roomquery.js";
-import { GATEWAY } from "./address.js";
-import { fill, h } from "./dom.js";
-import { roomLink } from "./labels.js";
+import { listRooms } from "../../client/roomquery.js";
+import { GATEWAY } from "../address.js";
+import { fill, h } from "../dom.js";
+import { roomLink } from "../labels.js";
 
 /** The maximum number of rooms that are linked. */
 const MOST = 10;

@@ -1,14 +1,14 @@
 // Fills the lines of a room: new lines from the stream, earlier lines from the query API.
 
-import { getRoom, queryLines } from "../client/roomquery.js";
-import { roomProfile } from "../client/rooms.js";
-import { OasisStream } from "../client/stream.js";
-import { GATEWAY } from "./address.js";
-import { isAll } from "./room-lines.js";
+import { getRoom, queryLines } from "../../client/roomquery.js";
+import { roomProfile } from "../../client/rooms.js";
+import { OasisStream } from "../../client/stream.js";
+import { GATEWAY } from "../address.js";
+import { isAll } from "./lines.js";
 
-/** @typedef {import("../client/types.js").Room} Room */
-/** @typedef {import("../client/errors.js").OasisError} OasisError */
-/** @typedef {import("./room-lines.js").Item} Item */
+/** @typedef {import("../../client/types.js").Room} Room */
+/** @typedef {import("../../client/errors.js").OasisError} OasisError */
+/** @typedef {import("./lines.js").Item} Item */
 
 /** The number of lines with which the stream begins. */
 const TAIL = 500;
@@ -63,7 +63,7 @@ export class RoomSource {
   /**
    * @param {string} id
    * @param {string | undefined} token
-   * @param {import("./room-lines.js").RoomLines} lines
+   * @param {import("./lines.js").RoomLines} lines
    * @param {Listener} listener
    */
   constructor(id, token, lines, listener) {
@@ -162,7 +162,7 @@ export class RoomSource {
     this.#listener.changed();
   }
 
-  /** @param {import("../client/types.js").GapDetail} gap */
+  /** @param {import("../../client/types.js").GapDetail} gap */
   #gap({ reason }) {
     if (reason === "reset") {
       this.#abort();
@@ -244,7 +244,7 @@ export class RoomSource {
     });
   }
 
-  /** @param {Omit<import("../client/roomquery.js").LinesOptions, "url" | "token">} options */
+  /** @param {Omit<import("../../client/roomquery.js").LinesOptions, "url" | "token">} options */
   #page(options) {
     return queryLines(this.#id, { url: GATEWAY, token: this.#token, ...options });
   }

@@ -1,8 +1,8 @@
 // Explains why a room, or the list of rooms, cannot be read, and what to do about it.
 
-import { addressOf } from "./address.js";
-import { h } from "./dom.js";
-import { failureNote, tokenForm } from "./labels.js";
+import { addressOf } from "../address.js";
+import { h } from "../dom.js";
+import { failureNote, tokenForm } from "../labels.js";
 
 /**
  * What went wrong, in words for the reader.
@@ -28,7 +28,7 @@ function words({ code, status, message }) {
  * @returns {HTMLElement[]}
  */
 export function explain(what, error, retry) {
-  const known = /** @type {import("../client/errors.js").OasisError} */ (error);
+  const known = /** @type {import("../../client/errors.js").OasisError} */ (error);
   const { code = "", status = 0, hint = null } = known;
   const asksForToken =
     status === 401 ||

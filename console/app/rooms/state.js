@@ -1,14 +1,14 @@
 // Shows the state of a room and of its stream.
 
-import { fill, h, makeButton } from "./dom.js";
-import { icon } from "./labels.js";
+import { fill, h, makeButton } from "../dom.js";
+import { icon } from "../labels.js";
 
-/** @typedef {import("./labels.js").Icon} Icon */
+/** @typedef {import("../labels.js").Icon} Icon */
 
 /**
  * The word and the icon for the state.
  *
- * @param {Pick<import("./room-source.js").RoomSource, "isClosed" | "error" | "stream">} source
+ * @param {Pick<import("./source.js").RoomSource, "isClosed" | "error" | "stream">} source
  * @param {number} now
  * @returns {[Icon, string]}
  */
@@ -33,7 +33,7 @@ export function stateOf({ isClosed, error, stream }, now) {
 
 /**
  * @param {HTMLElement} element
- * @param {import("./room-source.js").RoomSource} source
+ * @param {import("./source.js").RoomSource} source
  * @param {() => void} retry
  */
 export function roomState(element, source, retry) {

@@ -1,10 +1,10 @@
 // The bar above the lines of a room: filters, the search, and buttons.
 
-import { h, keyed, makeButton, on, setText } from "./dom.js";
-import { icon } from "./labels.js";
-import { ICONS, LEVELS } from "./room-row.js";
+import { h, keyed, makeButton, on, setText } from "../dom.js";
+import { icon } from "../labels.js";
+import { ICONS, LEVELS } from "./row.js";
 
-/** @typedef {import("./view.js").View} View */
+/** @typedef {import("../view.js").View} View */
 
 /** The search begins this long after the last key press. */
 const PAUSE_MS = 150;
@@ -24,8 +24,8 @@ const MOST_AGENTS = 12;
 
 /**
  * @typedef {object} Shown
- * @property {import("./room-lines.js").RoomLines} lines
- * @property {import("./room-matches.js").Matches} matches
+ * @property {import("./lines.js").RoomLines} lines
+ * @property {import("./matches.js").Matches} matches
  * @property {View} view
  * @property {boolean} follows
  * @property {boolean} wraps
@@ -150,7 +150,7 @@ export class RoomTools {
   /**
    * @param {"levels" | "agents"} name
    * @param {string} value
-   * @param {import("./labels.js").Icon | null} sign
+   * @param {import("../labels.js").Icon | null} sign
    */
   #switch(name, value, sign) {
     const onclick = () => {

@@ -1,10 +1,10 @@
 // Downloads the whole log of a room as a text file, from its first line to the newest line at the time of the
 // click.
 
-import { queryLines } from "../client/roomquery.js";
-import { GATEWAY } from "./address.js";
-import { h } from "./dom.js";
-import { lineText } from "./room-row.js";
+import { queryLines } from "../../client/roomquery.js";
+import { GATEWAY } from "../address.js";
+import { h } from "../dom.js";
+import { lineText } from "./row.js";
 
 const PAGE = 1_000;
 

@@ -1,14 +1,14 @@
 // The list of the rooms that the reader may read. The room that changed last comes first.
 
-import { listRooms } from "../client/roomquery.js";
-import { GATEWAY } from "./address.js";
-import { fill, h, keyed, makeButton, on, setText } from "./dom.js";
-import { hint } from "./how-to-send.js";
-import { icon, roomLink, skeleton, time } from "./labels.js";
-import { explain } from "./room-errors.js";
-import { short } from "./time.js";
+import { listRooms } from "../../client/roomquery.js";
+import { GATEWAY } from "../address.js";
+import { fill, h, keyed, makeButton, on, setText } from "../dom.js";
+import { hint } from "../how-to-send.js";
+import { icon, roomLink, skeleton, time } from "../labels.js";
+import { short } from "../time.js";
+import { explain } from "./errors.js";
 
-/** @typedef {import("../client/types.js").Room} Room */
+/** @typedef {import("../../client/types.js").Room} Room */
 
 const EVERY_MS = 15_000;
 const PAGE = 50;
@@ -34,7 +34,7 @@ export class RoomsPage {
   #reading = null;
   #readAt = 0;
 
-  /** @param {import("./router.js").Context} context */
+  /** @param {import("../router.js").Context} context */
   constructor(context) {
     this.#context = context;
     const head = ["State", "Room", "Owner", "Last change"].map((name) => h("th", { scope: "col" }, name));

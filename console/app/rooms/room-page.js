@@ -1,16 +1,16 @@
 // The page of a room: its lines, live, with filters, a search, and a download.
 
-import { queryLines } from "../client/roomquery.js";
-import { copy, fill, h, makeButton, on, setText } from "./dom.js";
-import { skeleton } from "./labels.js";
-import { readLog, save } from "./room-download.js";
-import { explain } from "./room-errors.js";
-import { RoomLines } from "./room-lines.js";
-import { RoomList, textOf } from "./room-list.js";
-import { Matches } from "./room-matches.js";
-import { RoomSource } from "./room-source.js";
-import { RoomTools } from "./room-tools.js";
-import { roomState } from "./room-words.js";
+import { queryLines } from "../../client/roomquery.js";
+import { copy, fill, h, makeButton, on, setText } from "../dom.js";
+import { skeleton } from "../labels.js";
+import { readLog, save } from "./download.js";
+import { explain } from "./errors.js";
+import { RoomLines } from "./lines.js";
+import { RoomList, textOf } from "./list.js";
+import { Matches } from "./matches.js";
+import { RoomSource } from "./source.js";
+import { roomState } from "./state.js";
+import { RoomTools } from "./tools.js";
 
 /** How many lines `j` and `k` scroll. */
 const STEP = 3;
@@ -37,7 +37,7 @@ export class RoomPage {
   /** @type {AbortController | null} */
   #downloading = null;
 
-  /** @param {import("./router.js").Context} context */
+  /** @param {import("../router.js").Context} context */
   constructor(context) {
     this.#context = context;
     this.#list = new RoomList(this.#lines, this.#matches, {
@@ -83,7 +83,7 @@ export class RoomPage {
     const key = JSON.stringify([levels, agents]);
     if (key !== this.#filterKey) {
       this.#filterKey = key;
-      this.#lines.setFilter({ levels: /** @type {import("./room-row.js").LogLevel[]} */ (levels), agents });
+      this.#lines.setFilter({ levels: /** @type {import("./row.js").LogLevel[]} */ (levels), agents });
       this.#source?.filterChanged();
       this.#matches.search(this.#matches.query, this.#lines.shown, this.#lines.first);
       this.#list.reset();

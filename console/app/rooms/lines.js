@@ -2,10 +2,10 @@
 // lines from before this moment that match the filter are in a second list, because the gateway finds them
 // faster than the page can read all lines.
 
-import { plainText } from "./room-ansi.js";
+import { plainText } from "./ansi.js";
 
-/** @typedef {import("../client/types.js").RoomLine} RoomLine */
-/** @typedef {import("../client/types.js").LogLevel} LogLevel */
+/** @typedef {import("../../client/types.js").RoomLine} RoomLine */
+/** @typedef {import("../../client/types.js").LogLevel} LogLevel */
 
 /**
  * A line, or a notice between two lines.
