@@ -50,7 +50,7 @@ pub(crate) struct Args {
     message: Option<String>,
     #[command(flatten)]
     url: GatewayUrl,
-    /// Token for writing: one of the server's INGEST_TOKENS, or the token of the room's owner
+    /// Token for writing: one of the gateway's INGEST_TOKENS, or a token of the room's owner
     #[arg(long, env = "INGEST_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
     #[arg(long, help = format!("Level of the lines, one of {}", LogLevel::list()), default_value = "info")]

@@ -25,10 +25,10 @@ Examples:
   oasis logs build-7 --since 1h --level error,warn
   oasis logs build-7 --json | jq -r .message
 
-A room is read with the token of a user: `oasis token mint` makes one. A line
-has the time, the level, the type of the agent, the message and the metadata.
-In a terminal, the colours of a message are shown. Other control characters are
-left out or replaced.
+Reading a room needs the token of a user in READ_TOKEN: `oasis token mint` makes
+one. A line has the time, the level, the type of the agent, the message and the
+metadata. In a terminal, the colours of a message are shown. Other control
+characters are left out or replaced.
 
 With -f, the command resumes where it stopped after a lost connection, and ends
 when the room is closed. Messages about the connection go to standard error.";

@@ -98,13 +98,13 @@ enum Command {
     Emit(emit::Args),
     /// Make and revoke the API keys of users
     Keys(keys::Args),
-    /// Make and revoke tokens with which users prove who they are
     /// Print the log of a room, and follow it
     Logs(logs::Args),
     /// List the rooms, open a room or close a room
     Rooms(Box<rooms::Args>),
     /// Write lines to a room
     EmitLog(Box<emit_log::Args>),
+    /// Make and revoke tokens with which users prove who they are
     Token(token::Args),
     /// Send GitHub payload files as signed webhook deliveries
     Replay(replay::Args),

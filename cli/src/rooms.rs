@@ -75,7 +75,7 @@ struct Change {
     room: RoomId,
     #[command(flatten)]
     url: GatewayUrl,
-    /// Token for writing: one of the server's INGEST_TOKENS, or the token of the room's owner
+    /// Token for writing: one of the gateway's INGEST_TOKENS, or a token of the room's owner
     #[arg(long, env = "INGEST_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
 }
@@ -90,7 +90,7 @@ struct Create {
     /// The user who owns the room
     #[arg(long, value_name = "USER")]
     owner: Option<String>,
-    /// Who may read the room: signed_in or owner; signed_in for a new room
+    /// Who may read the room: signed_in (every user) or owner; the default of a new room is signed_in
     #[arg(long, value_name = "WHO")]
     readers: Option<Readers>,
 }

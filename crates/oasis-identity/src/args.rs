@@ -14,7 +14,7 @@ use crate::secrets::Secrets;
 /// The flags that decide which JSON Web Tokens are valid. A service adds them to its own flags.
 #[derive(Args, Debug, Clone)]
 pub struct IdentityArgs {
-    /// Comma-separated secrets that verify JSON Web Tokens of viewers (HS256); each needs at least 32 bytes.
+    /// Comma-separated secrets that verify JSON Web Tokens of users (HS256); each needs at least 32 bytes.
     /// `oasis token mint` signs with the first secret
     #[arg(
         long,
@@ -26,7 +26,7 @@ pub struct IdentityArgs {
     )]
     pub jwt_secret: Secrets,
 
-    /// Comma-separated PEM files, each with one public key that verifies JSON Web Tokens of viewers (RS256,
+    /// Comma-separated PEM files, each with one public key that verifies JSON Web Tokens of users (RS256,
     /// ES256, EdDSA)
     #[arg(
         long,
@@ -38,8 +38,8 @@ pub struct IdentityArgs {
     )]
     pub jwt_public_keys: List,
 
-    /// Address of the JWK set of an issuer, such as `https://issuer.example/.well-known/jwks.json`: its
-    /// public keys verify JSON Web Tokens of viewers (RS256, ES256, EdDSA); needs --jwt-issuer and
+    /// Address of the JWK set of an issuer, such as `https://issuer.example/.well-known/jwks.json`; the
+    /// public keys in the set verify JSON Web Tokens of users (RS256, ES256, EdDSA). Needs --jwt-issuer and
     /// --jwt-audience
     #[arg(long, env = "JWKS_URL", value_name = "URL")]
     pub jwks_url: Option<JwksUrl>,

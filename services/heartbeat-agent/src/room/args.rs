@@ -13,7 +13,7 @@ const AGENT_TYPE: &str = "agent";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options for a room")]
 pub(crate) struct RoomArgs {
-    /// Send each line of COMMAND's output to this room of the gateway, and pass the output on
+    /// Send each line of COMMAND's output to this room of the gateway, and also print the output
     #[arg(long, env = "OASIS_ROOM", value_name = "ROOM", value_parser = RoomId::parse)]
     room: Option<RoomId>,
 
@@ -25,7 +25,7 @@ pub(crate) struct RoomArgs {
     #[arg(long, value_name = "USER", value_parser = text, requires = "room")]
     room_owner: Option<String>,
 
-    /// Who may read the room: signed_in (the default) or owner
+    /// Who may read the room: signed_in (every user, the default) or owner
     #[arg(long, value_name = "WHO", requires = "room")]
     room_readers: Option<Readers>,
 
