@@ -9,7 +9,7 @@ import { failureNote, skeleton } from "./labels.js";
 /** @typedef {RoomsPage | RoomPage} Page */
 /** @typedef {{ rooms: RoomsPage, room: RoomPage }} Pages */
 
-/** The page that is shown until the pages of rooms are loaded, and the way to these pages. */
+/** A page that is shown until the pages of rooms are loaded. It then leads to these pages. */
 export class LazyRooms {
   element = h("div.page", skeleton());
   title = "Rooms";
@@ -30,7 +30,7 @@ export class LazyRooms {
     return this.#pages?.[name] ?? this;
   }
 
-  /** Tells the pages that are not shown that they may stop their work. @param {object} shown */
+  /** Lets all pages except the one that is shown stop their work. @param {object} shown */
   leaveAllBut(shown) {
     for (const page of Object.values(this.#pages ?? {})) if (page !== shown) page.leave();
   }
@@ -53,7 +53,7 @@ export class LazyRooms {
       this.#onLoad();
     } catch {
       // The files have other addresses after an update of the gateway, so only a reload of the page helps.
-      const error = new Error("the gateway is away or has changed");
+      const error = new Error("the gateway does not answer, or was updated");
       fill(this.element, ...failureNote("The page can't be loaded", error, () => location.reload()));
     }
     this.#isLoading = false;

@@ -1,5 +1,5 @@
 // Keeps a stream connected: connects, waits after a failure, tries again, and polls if a proxy blocks
-// streams. Knows no stream: the parts of a profile say what to request and how to read the frames.
+// streams. The profile of a stream decides what to request and how to read the frames.
 
 import { Backoff } from "./backoff.js";
 import { broken, end, readStream } from "./connection.js";
@@ -59,7 +59,7 @@ export class Connector {
   #run = null;
   /** @type {(() => void) | null} Ends the wait for the next attempt. */
   #wake = null;
-  /** @type {End | null} How the last attempt ended, if its token had expired and may have been replaced. */
+  /** @type {End | null} How the last attempt ended, if its token was refused and a newer token may exist. */
   #expired = null;
   #silences = 0;
   #probeAt = 0;

@@ -16,7 +16,7 @@ const SILENCE_MS = 40_000;
  * The profile of the ticker. Its frames are unnamed messages, most of them events.
  *
  * @param {number} keep
- * @param {{ ledger: Ledger, filters: Filters }} own Gets the ledger. Its filters may change.
+ * @param {{ ledger: Ledger, filters: Filters }} own Receives the ledger. The filters may change later.
  * @returns {import("./types.js").Profile<FeedEventMap>}
  */
 const ticker = (keep, own) => {

@@ -16,7 +16,7 @@ const SILENCE_MS = 75_000;
 const TAIL = 100;
 /** The largest page that the gateway returns. */
 const PAGE = 1_000;
-/** A poll that finds this many lines stops and reports a gap. */
+/** A poll that reads this many pages skips to the newest lines and reports a gap. */
 const MOST_PAGES = 10;
 
 /**
@@ -46,7 +46,7 @@ export function roomProfile(room, { tail = TAIL, since } = {}) {
 /** Reads the frames of a room. */
 class RoomFrames {
   /**
-   * @type {number | null} The id of the last frame. The same id would be an `EventSource`'s last event id.
+   * @type {number | null} The id of the last frame that had one, like the last event id of an `EventSource`.
    */
   cursor;
   /** The id of the last line that was delivered. */
@@ -203,7 +203,7 @@ async function poll(room, tail, frames, options) {
       more = page.more && next > upTo;
       upTo = next;
       if (!more || pages < MOST_PAGES) continue;
-      // The reader is far behind, so go on with the newest lines.
+      // The client is far behind, so continue with the newest lines.
       const newest = await queryLines(room, { ...options, limit: PAGE });
       const first = newest.lines.find((line) => line.id > upTo);
       if (first) gap = { from: upTo, to: first.id - 1, reason: "skipped" };

@@ -188,7 +188,7 @@
 /** @typedef {{ state: CustomEvent<StateDetail> } & Record<string, CustomEvent<any>>} StreamEventMap */
 
 /**
- * A token, or a function that returns the current one. The client calls the function before each attempt.
+ * A token, or a function that returns the current token. The client calls the function before each attempt.
  *
  * @typedef {string | (() => string | null | undefined | Promise<string | null | undefined>)} Token
  */
@@ -241,15 +241,15 @@
  */
 
 /**
- * What a poll found.
+ * The result of a poll.
  *
  * @typedef {object} Polled
- * @property {(replay: boolean, signal: AbortSignal) => void} deliver Delivers it. `replay` is true for the
- *   first poll.
+ * @property {(replay: boolean, signal: AbortSignal) => void} deliver Delivers what the poll found. `replay` is
+ *   true for the first poll.
  */
 
 /**
- * Reads what is new through a query. It replaces a stream that a proxy blocks.
+ * Reads new rows with queries, because a proxy blocks the stream.
  *
  * @typedef {object} Polls
  * @property {(options: PollOptions) => Promise<Polled>} next

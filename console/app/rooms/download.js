@@ -26,7 +26,7 @@ export async function readLog(query, room, { token, last, signal }, progress) {
   for (let after = 0; ; ) {
     const page = await query(room, { url: GATEWAY, token, after, limit: PAGE, signal });
     const wanted = page.lines.filter(({ id }) => id <= last);
-    // A blob may be kept outside of the memory of the page.
+    // The browser can keep a blob outside the memory of the page.
     parts.push(new Blob([wanted.map(lineText).join("")]));
     if (lines === 0) first = wanted[0]?.id ?? last;
     lines += wanted.length;
@@ -45,6 +45,6 @@ export function save(blob, name) {
   document.body.append(link);
   link.click();
   link.remove();
-  // The browser has taken the content over once the click is done, but some browsers need a moment.
+  // Some browsers read the content only some time after the click.
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }

@@ -1,4 +1,4 @@
-// Explains why a room, or the list of rooms, cannot be read, and what to do about it.
+// Explains why a room or the list of rooms cannot be read, and what to do.
 
 import { addressOf } from "../address.js";
 import { h } from "../dom.js";
@@ -10,7 +10,8 @@ import { failureNote, tokenForm } from "../labels.js";
  * @param {{ code: string, status: number, message: string }} error
  */
 function words({ code, status, message }) {
-  if (code === "auth_not_configured") return "This gateway does not know any user yet, so it shows no room.";
+  if (code === "auth_not_configured")
+    return "This gateway has no keys for users' tokens, so it shows no room.";
   if (code === "token_expired") return "Your token has expired. Sign in again.";
   if (code === "revoked") return "Your token was revoked, or you may no longer read this room.";
   if (code === "token_missing") return "Sign in to read rooms.";
@@ -51,8 +52,8 @@ export function explain(what, error, retry) {
     parts.push(
       h(
         "p.quiet",
-        "The token is a JSON Web Token of your login. It is kept until you close this tab. ",
-        "To make one for a test: ",
+        "The token is a JSON Web Token from your login, or an API key. It is kept until you close this tab. ",
+        "To make a token for a test: ",
         h("code", "oasis token mint --sub alice --for 1h"),
       ),
     );

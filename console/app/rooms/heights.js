@@ -1,7 +1,7 @@
 // The heights of the rows of a list, and the positions that follow from them. The height of a row that has
 // never been shown is an estimate.
 
-/** How many rows more than needed there is room for, so that most additions copy nothing. */
+/** The number of spare rows in a new array, so that most additions copy nothing. */
 const SPARE = 4_096;
 
 export class Heights {
@@ -10,7 +10,7 @@ export class Heights {
   /** The position of each row's top edge, and of the list's end. */
   #tops = new Float64Array(SPARE + 1);
   length = 0;
-  /** The positions up to this row are right. */
+  /** The positions up to this row are up to date. */
   #known = 0;
 
   /** @param {readonly number[]} heights */

@@ -1,6 +1,6 @@
-// The lines of a room that the page holds. All lines from a moment on are in one list. If a filter is set,
-// lines from before this moment that match the filter are in a second list, because the gateway finds them
-// faster than the page can read all lines.
+// Holds the lines of a room. One list has all lines from a certain line on. If a filter is set, a second list
+// has the earlier lines that match the filter, because the gateway finds them faster than the page could read
+// all lines.
 
 import { plainText } from "./ansi.js";
 
@@ -30,9 +30,9 @@ export const textOf = ({ line, notice }) => (line ? plainText(line.message) : no
 export const isAll = ({ levels, agents }) => levels.length === 0 && agents.length === 0;
 
 export class RoomLines {
-  /** @type {Item[]} All items from a moment on, oldest first. */
+  /** @type {Item[]} All items from a certain line on, oldest first. */
   #all = [];
-  /** @type {Item[]} Items from before this moment that match the filter, oldest first. */
+  /** @type {Item[]} The earlier items that match the filter, oldest first. */
   #found = [];
   /** @type {Filter} */
   filter = { levels: [], agents: [] };
@@ -53,7 +53,7 @@ export class RoomLines {
     return this.#all.length;
   }
 
-  /** The id of the oldest line of all lines without a hole; null if there is none. */
+  /** The id of the line from which on the page holds all lines; null if there is none. */
   get oldest() {
     return this.#all.find((item) => item.line)?.line?.id ?? null;
   }

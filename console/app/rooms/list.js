@@ -15,7 +15,7 @@ const END = 8;
 const OVERSCAN = 240;
 /** A selection keeps at most this many lines in the document. */
 const MOST_SELECTED = 2_000;
-/** The width of a character, and of everything but the text, for estimates of heights. */
+/** The widths of a character and of all other columns, for estimates of heights. */
 const CHARACTER = 7.3;
 const MARGIN = 260;
 
@@ -23,7 +23,7 @@ const MARGIN = 260;
  * @typedef {object} Actions
  * @property {() => void} changed Called when the list follows or pauses, or when the count of unread lines
  *   changes.
- * @property {() => void} top Called when the first line comes near.
+ * @property {() => void} top Called when the reader scrolls near the first line.
  */
 
 export class RoomList {
@@ -242,7 +242,7 @@ export class RoomList {
   #draw() {
     if (this.#viewport === 0) return;
     const { first, shown } = this.#lines;
-    // The first pass may find that lines have other heights than estimated, so other lines may be in sight.
+    // Lines may have other heights than estimated, so a pass can bring other lines into sight.
     for (let pass = 0; pass < 3; pass++) {
       this.#settle();
       const selected = this.#selected();
@@ -287,7 +287,7 @@ export class RoomList {
     this.#window.style.transform = `translateY(${top}px)`;
   }
 
-  /** Returns whether a height differs from what was known. */
+  /** Returns whether any height has changed. */
   #measureRows() {
     let isChanged = false;
     for (const [number, row] of this.#made) {

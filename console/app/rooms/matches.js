@@ -26,7 +26,7 @@ export class Matches {
   }
 
   /**
-   * Searches all lines for a text, in upper or lower case.
+   * Searches all lines for a text, regardless of case.
    *
    * @param {string} query
    * @param {readonly Item[]} items
@@ -91,12 +91,12 @@ export class Matches {
     return next;
   }
 
-  /** Where a line contains the text: the begin and the end of each place. @param {string} text */
+  /** Where a line contains the text: the start and the end of each place. @param {string} text */
   marks(text) {
     /** @type {[number, number][]} */
     const marks = [];
     if (!this.#pattern) return marks;
-    // `matchAll` begins where the last call of `test` ended.
+    // Without this line, `matchAll` would begin where the last call of `test` ended.
     this.#pattern.lastIndex = 0;
     for (const { index, 0: found } of text.matchAll(this.#pattern)) {
       marks.push([index, index + found.length]);

@@ -12,7 +12,7 @@ import { explain } from "./errors.js";
 
 const EVERY_MS = 15_000;
 const PAGE = 50;
-/** The list is not read again by itself once the reader has loaded this many rooms. */
+/** Once the reader has loaded this many rooms, the page no longer reads the list again by itself. */
 const MOST = 1_000;
 
 export class RoomsPage {

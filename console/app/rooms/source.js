@@ -40,7 +40,10 @@ export class RoomSource {
   /** Whether a frame of the stream has arrived, so that the last lines are known. */
   isKnown = false;
   stream;
-  /** A stream that the server has ended is not stopped, because it must not begin again by itself. */
+  /**
+   * Whether the page has stopped the stream, so that it may start the stream again. A stream that the server
+   * has ended does not count as stopped.
+   */
   #isStopped = true;
   #id;
   #token;
@@ -50,12 +53,12 @@ export class RoomSource {
   #loading = null;
   /**
    * How far back the page has read: the oldest line at that time, where the next page ends, and whether there
-   * is no next page. If the page has since dropped its oldest lines, this is no longer right.
+   * is no next page. These values no longer apply once the page has dropped its oldest lines.
    *
    * @type {{ oldest: number | null, cursor: number | null, isBeginning: boolean }}
    */
   #reached = { oldest: null, cursor: null, isBeginning: false };
-  /** The same for the lines that match the filter. */
+  /** Whether no earlier line matches the filter. */
   #filterAtBeginning = false;
   /** @type {number | null} Where the next page of lines that match the filter ends. */
   #filterCursor = null;
@@ -197,7 +200,7 @@ export class RoomSource {
   /**
    * Reads earlier lines. With a filter, the gateway searches for lines that match it.
    *
-   * @param {boolean} [again] Whether to go on after a load that stopped early or failed.
+   * @param {boolean} [again] Whether to continue after a load that stopped early or failed.
    */
   async loadEarlier(again = false) {
     if (this.#loading || this.atBeginning || this.#lines.isFull || !this.isKnown) return;

@@ -1,4 +1,4 @@
-// Tests who may read rooms, and the ways to the page of a room.
+// Tests who may read rooms, and which pages lead to the page of a room.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,7 +29,7 @@ test("without a valid token, the page asks for one", async () => {
   await close();
 });
 
-test("a token that the user adds to the address of an open page is taken, too", async () => {
+test("an open page uses a token that the user adds to its address", async () => {
   await put(stack, "later");
   await write(stack, "later", ["a line"]);
   const { page, close } = await open(browser, `${stack.url}/rooms/later`);

@@ -35,8 +35,8 @@ export async function openTimed(browser, url) {
 /**
  * Stops the page's clock, so that no wait ends by itself.
  *
- * `pauseAt` stops the clock before it goes forward to the given time. It fails if the clock has passed that
- * time already. The second try then finds a clock that stands still.
+ * `pauseAt` stops the clock, and then moves it forward to the given time. It fails if the clock has already
+ * passed this time. The second call succeeds, because the clock has stopped.
  *
  * @param {import("playwright-core").Page} page
  */
