@@ -104,7 +104,8 @@ impl LineFilter {
 struct Page<'a> {
     #[serde(borrow)]
     lines: Vec<&'a RawValue>,
-    cursor: i64,
+    /// `None` if the room has no lines.
+    cursor: Option<i64>,
     more: bool,
 }
 
@@ -138,7 +139,7 @@ pub(crate) async fn read(
         // Times can be a little out of order, so the search continues until a whole page is too old.
         let is_over = !page.more || (count > 0 && fresh.is_empty());
         lines.extend(fresh.into_iter().rev());
-        before = Some(page.cursor);
+        before = page.cursor;
         if is_over {
             break;
         }

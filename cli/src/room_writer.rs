@@ -145,7 +145,7 @@ fn expect_success(answer: &Answer, room: &RoomId) -> Result<(), Failure> {
     }
     let refusal = Refusal::read(answer);
     let advice = match answer.status {
-        StatusCode::NOT_FOUND => format!("\n  hint: add --create, or run `oasis rooms create {room}`"),
+        StatusCode::NOT_FOUND => format!("\n  hint: run `oasis rooms create {room}`"),
         StatusCode::UNAUTHORIZED => {
             "\n  hint: set INGEST_TOKEN to one of the gateway's INGEST_TOKENS".to_owned()
         }

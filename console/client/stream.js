@@ -1,5 +1,5 @@
-// Defines `OasisStream`, which stays connected, and dispatches what its stream delivers and each change of its
-// state. A profile describes the stream: its address, its frames and its polls.
+// Defines `OasisStream`, which stays connected, and dispatches what its stream delivers and each change of
+// its state. A profile describes the stream: its address, its frames and its polls.
 
 import { Connector } from "./connector.js";
 import { Timers } from "./timers.js";

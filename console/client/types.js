@@ -244,8 +244,8 @@
  * The result of a poll.
  *
  * @typedef {object} Polled
- * @property {(replay: boolean, signal: AbortSignal) => void} deliver Delivers what the poll found. `replay` is
- *   true for the first poll.
+ * @property {(replay: boolean, signal: AbortSignal) => void} deliver Delivers what the poll found. `replay`
+ *   is true for the first poll.
  */
 
 /**

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::fake::{Answer, Then, serve};
 use crate::process::oasis;
 
-const EMPTY: &str = r#"{"roomId":"r","lines":[],"cursor":0,"more":false}"#;
+const EMPTY: &str = r#"{"roomId":"r","lines":[],"cursor":null,"more":false}"#;
 const CONNECTED: &str =
     "retry: 1\n\nevent: connected\ndata: {\"roomId\":\"r\",\"timestamp\":\"2026-01-02T03:04:05.678Z\"}\n\n";
 

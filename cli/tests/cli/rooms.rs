@@ -142,10 +142,7 @@ async fn an_error_names_the_room_and_says_what_to_do() {
         }
     };
     failed(rooms.oasis(&["logs", "none"]), &["room none: the room none does not exist (404"]);
-    failed(
-        rooms.oasis(&["emit-log", "none", "x"]),
-        &["room none: ", "add --create", "oasis rooms create none"],
-    );
+    failed(rooms.oasis(&["emit-log", "none", "x"]), &["room none: ", "oasis rooms create none"]);
     failed(
         rooms.oasis(&["emit-log", "none", "x"]).env("INGEST_TOKEN", "no"),
         &["room none: ", "set INGEST_TOKEN"],

@@ -27,6 +27,7 @@ export async function showRooms(element, task, token, isShown) {
     fill(element, h("span.quiet", "Logs"), ...links);
     element.hidden = false;
   } catch {
-    // The reader may not read rooms, or the gateway does not answer. The page of the task works without rooms.
+    // The reader may not read rooms, or the gateway does not answer. The page of the task works without
+    // rooms.
   }
 }

@@ -83,7 +83,7 @@ impl Store {
         // `place` is the expression of the index. Because the rows are already in this order, PostgreSQL does
         // not sort them again, and stops when it has enough lines.
         let sql = self.sql(&format!(
-            "SELECT {fields}, page.meta::text AS meta, page.passes FROM ( \
+            "SELECT {fields}, page.meta::text AS meta, page.passes, page.nth = {most_rows} AS is_last FROM ( \
                SELECT e.*, (e.id + 0) AS place, row_number() OVER (ORDER BY (e.id + 0) {direction}) AS nth, \
                  e.kind = '{log}' AND coalesce(e.meta ->> 'level' = ANY($3), $3 IS NULL) \
                    AND coalesce(e.meta ->> 'agentType' = ANY($4), $4 IS NULL) \
@@ -112,11 +112,10 @@ impl Store {
         let mut page = LinePage { lines: Vec::new(), cursor: start, more: rows.len() > most };
         for row in rows.iter().take(most) {
             page.cursor = row.try_get("id")?;
+            // The page has read its maximum number of rows.
+            page.more |= row.try_get::<_, bool>("is_last")?;
             if row.try_get("passes")? {
                 page.lines.push(StoredEvent::from_row(row)?);
-            } else {
-                // The page has read its maximum number of rows.
-                page.more = true;
             }
         }
         if let LineBound::Newest | LineBound::Before(_) = query.bound {

@@ -114,3 +114,21 @@ async fn a_page_reads_a_bounded_number_of_rows() {
         assert!(pages >= 3, "{pages}");
     }
 }
+
+/// The last row that a page reads may be a line that the page shows. Then the page is not the last one.
+#[tokio::test]
+async fn a_page_that_ends_with_a_line_is_not_the_last_page() {
+    let db = database().await;
+    let client = client(&db.url).await;
+    let store = store(&db.url);
+    client.batch_execute(&insert_row("room:a", "log", r#"{"message": "needle"}"#)).await.unwrap();
+    client.batch_execute(&insert_row("room:a", "log", r#"{"message": "needle"}"#)).await.unwrap();
+    // One of the rows opens the room, so 9,999 rows follow the two lines.
+    fill(&client, 9_998).await;
+    let needle = LineQuery { contains: Some("needle".into()), ..query(LineBound::Newest, 10) };
+    let page = store.room_lines(&needle).await.unwrap();
+    assert_eq!((page.lines.len(), page.more), (1, true));
+    let rest = LineQuery { bound: LineBound::Before(page.cursor), ..needle };
+    let page = store.room_lines(&rest).await.unwrap();
+    assert_eq!((page.lines.len(), page.more), (1, false));
+}
