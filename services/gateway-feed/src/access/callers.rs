@@ -121,6 +121,9 @@ impl Callers {
                 Some(scope) => return Ok(Credentials::Service(Sender::new(scope))),
                 None if token.starts_with(API_KEY) => return Ok(Credentials::ApiKey(hash(token))),
                 None if !self.keys.is_empty() => return Ok(Credentials::Token(token.into())),
+                None if !self.services.is_empty() => {
+                    return Err(bad_token().hint("this gateway accepts INGEST_TOKENS and API keys only"));
+                }
                 None => {}
             },
             Presented::Nothing => {}

@@ -6,6 +6,7 @@
 //! - *Life*: how a connection begins, what the client gets while nothing happens, and how the connection
 //!   ends.
 
+use std::hash::Hash;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,7 +36,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// Identifies a topic: the normalised selection of rows that the topic's subscribers share.
     type Topic: Clone + Ord + Send + Sync + 'static;
     /// The key under which topics are looked up for a row.
-    type Key: Ord + Send + Sync + 'static;
+    type Key: Eq + Hash + Send + Sync + 'static;
     /// What one subscriber wants: for example, a filter on the rows of its topic.
     type Want: Send + Sync + 'static;
     /// The properties of a row that the ring keeps, so that subscribers can filter by these properties.
@@ -57,7 +58,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     fn keys(topic: &Self::Topic) -> Vec<Self::Key>;
 
     /// The keys under which the topics of a row are found.
-    fn keys_of(row: &StoredEvent) -> Vec<Self::Key>;
+    fn keys_of(row: &StoredEvent) -> impl Iterator<Item = Self::Key>;
 
     /// Whether a topic that was found by one of its keys shows `row`.
     fn shows(_topic: &Self::Topic, _row: &StoredEvent) -> bool {

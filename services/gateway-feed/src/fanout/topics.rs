@@ -47,7 +47,7 @@ type Touched<S> = (Arc<Topic<S>>, Renderer<<S as Stream>::Mark>);
 
 struct Inner<S: Stream> {
     topics: BTreeMap<S::Topic, Weak<Topic<S>>>,
-    index: BTreeMap<S::Key, Vec<Weak<Topic<S>>>>,
+    index: HashMap<S::Key, Vec<Weak<Topic<S>>>>,
     permanent: Vec<Arc<Topic<S>>>,
     /// The state that a new topic starts with. Its head is the last id that the tail has read.
     state: State,
@@ -86,7 +86,7 @@ impl<S: Stream> Topics<S> {
             State { presence: Presence::Unread, head: 0, epoch: 0, beats: 0, ticks: 0, closing: false };
         let inner = Inner {
             topics: BTreeMap::new(),
-            index: BTreeMap::new(),
+            index: HashMap::new(),
             permanent: Vec::new(),
             state,
             routed: 0,
@@ -182,12 +182,12 @@ impl<S: Stream> Inner<S> {
         let mut found: Vec<(&StoredEvent, Arc<Topic<S>>)> = Vec::new();
         for row in rows {
             let first = found.len();
-            let keys = S::keys_of(row);
-            for key in &keys {
-                for topic in self.index.get(key).into_iter().flatten() {
+            for key in S::keys_of(row) {
+                let before = found.len();
+                for topic in self.index.get(&key).into_iter().flatten() {
                     // A topic that is found under several keys of a row shows the row only once.
                     let is_this = |(_, other): &(_, Arc<_>)| Weak::as_ptr(topic) == Arc::as_ptr(other);
-                    if keys.len() == 1 || !found[first..].iter().any(is_this) {
+                    if !found[first..before].iter().any(is_this) {
                         found.extend(topic.upgrade().map(|topic| (row, topic)));
                     }
                 }

@@ -2,6 +2,7 @@
 //!
 //! `GET /api/v1/rooms/{id}/logs`. The events are `connected`, `log`, `heartbeat`, `gap` and `close`.
 
+use std::iter::once;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,8 +100,8 @@ impl Stream for RoomLogs {
         vec![room.channel().clone()]
     }
 
-    fn keys_of(row: &StoredEvent) -> Vec<Channel> {
-        vec![row.channel.clone()]
+    fn keys_of(row: &StoredEvent) -> impl Iterator<Item = Channel> {
+        once(row.channel.clone())
     }
 
     /// The rows that change a room are not part of its log, except the row that closes the room.

@@ -5,6 +5,7 @@
 //! features that a private stream can have: topics that come and go, a list of ids as one topic, named
 //! events, a row that ends the stream, viewers that can be revoked, and a deadline.
 
+use std::iter::once;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -106,8 +107,8 @@ impl Stream for TestStream {
         topic.0.clone()
     }
 
-    fn keys_of(row: &StoredEvent) -> Vec<Channel> {
-        vec![row.channel.clone()]
+    fn keys_of(row: &StoredEvent) -> impl Iterator<Item = Channel> {
+        once(row.channel.clone())
     }
 
     fn rows(topic: &Channels, _want: &usize) -> Vec<Filter> {

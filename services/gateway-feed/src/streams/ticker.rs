@@ -6,6 +6,7 @@
 
 mod simulated;
 
+use std::iter::once;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,8 +92,8 @@ impl Stream for Ticker {
         vec![()]
     }
 
-    fn keys_of(_row: &StoredEvent) -> Vec<()> {
-        vec![()]
+    fn keys_of(_row: &StoredEvent) -> impl Iterator<Item = ()> {
+        once(())
     }
 
     /// The family could have other channels, such as `devhub:x`, which the ticker does not show.
