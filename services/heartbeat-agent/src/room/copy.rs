@@ -77,9 +77,9 @@ impl Copies {
     }
 }
 
-/// Copies `from` to `to` until the end of `from`. Once the other end of `stop` is closed, the function ends
-/// as soon as `from` is empty, because processes that outlive the command may keep `from` open. `each` gets
-/// the bytes, too.
+/// Copies `from` to `to`, until the end of `from`. Once `stop` is closed, copies only what is in the pipe
+/// already, because processes that outlive the command may keep `from` open, and may write to it without end.
+/// `each` gets the copied bytes.
 fn copy_all(
     from: &OwnedFd,
     to: &impl AsFd,
@@ -87,20 +87,28 @@ fn copy_all(
     mut each: impl FnMut(&[u8]),
 ) -> Result<(), Errno> {
     let mut buffer = vec![0; READ_BYTES];
+    // The number of bytes that are still copied. `None` until `stop` is closed.
+    let mut left: Option<u64> = None;
     loop {
         let mut watched = [PollFd::new(from, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
         match poll(&mut watched, None) {
             Err(Errno::INTR) => continue,
             polled => polled?,
         };
-        if watched[0].revents().is_empty() {
+        if left.is_none() && !watched[1].revents().is_empty() {
+            left = Some(rustix::io::ioctl_fionread(from)?);
+        }
+        if watched[0].revents().is_empty() || left == Some(0) {
             return Ok(());
         }
-        let read = match rustix::io::read(from, &mut buffer) {
+        let most =
+            left.map_or(READ_BYTES, |left| READ_BYTES.min(usize::try_from(left).unwrap_or(READ_BYTES)));
+        let read = match rustix::io::read(from, &mut buffer[..most]) {
             Ok(0) => return Ok(()),
             Err(Errno::INTR) => continue,
             read => read?,
         };
+        left = left.map(|left| left.saturating_sub(read as u64));
         each(&buffer[..read]);
         write_all(to.as_fd(), &buffer[..read])?;
     }
@@ -120,4 +128,28 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn after_the_end_of_the_command_only_what_it_has_written_is_copied() {
+        let [(from, to), (stop, running)] = [(); 2].map(|()| io::pipe().unwrap());
+        let output = File::create("/dev/null").unwrap();
+        rustix::io::write(&to, b"last").unwrap();
+        drop(running);
+        let mut copied = Vec::new();
+        let each = |bytes: &[u8]| {
+            copied.extend_from_slice(bytes);
+            assert!(copied.len() < 100, "the copy should end");
+            // A process that the command has left behind writes on. So the pipe is never empty.
+            rustix::io::write(&to, b"more").unwrap();
+        };
+        copy_all(&from.into(), &output, &stop.into(), each).unwrap();
+        assert_eq!(copied, b"last");
+    }
 }
