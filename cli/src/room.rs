@@ -104,7 +104,7 @@ impl LineFilter {
 struct Page<'a> {
     #[serde(borrow)]
     lines: Vec<&'a RawValue>,
-    /// `None` if the room has no lines.
+    /// Null if the room has no lines.
     cursor: Option<i64>,
     more: bool,
 }
@@ -136,8 +136,8 @@ pub(crate) async fn read(
         let read = read.collect::<anyhow::Result<Vec<_>>>()?;
         let count = read.len();
         let fresh: Vec<Line> = read.into_iter().filter(|line| line.is_since(since)).collect();
-        // Times can be a little out of order, so the search continues until a whole page is too old.
-        let is_over = !page.more || (count > 0 && fresh.is_empty());
+        // Times can be a little out of order, so the search goes on until a whole page is too old.
+        let is_over = !page.more || page.cursor.is_none() || (count > 0 && fresh.is_empty());
         lines.extend(fresh.into_iter().rev());
         before = page.cursor;
         if is_over {

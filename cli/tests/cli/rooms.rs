@@ -57,6 +57,9 @@ async fn lines_are_written_read_and_followed_until_the_room_is_closed() {
     let rooms = Rooms::start().await;
     let opened = rooms.succeed(&["rooms", "create", "build", "--title", "Build 7", "--owner", "ann"]);
     assert!(opened.contains("build  open   signed_in  ann"), "{opened}");
+    let empty = rooms.run(&["logs", "build"]);
+    assert_eq!((empty.code, empty.stdout.as_str()), (0, ""), "{}", empty.stderr);
+    assert!(empty.stderr.contains("the log is empty"), "{}", empty.stderr);
     let one = ["emit-log", "build", "one", "--level", "success", "--agent", "deploy", "--metadata", "n:=1"];
     assert_eq!(rooms.succeed(&[&one[..], &["--vtid", "DEV-CICDL-0031"]].concat()), "");
     let input = b"two\n{\"level\":\"error\",\"msg\":\"three\"}\n\xff four";
