@@ -8,7 +8,7 @@ use oasis_store::{DatabaseArgs, Revocation};
 
 use crate::database;
 use crate::keys::parse_id;
-use crate::output::line;
+use crate::output::{Usage, line};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,10 +48,18 @@ struct What {
 /// Appends the revocation.
 ///
 /// # Errors
-/// The database cannot be reached or refuses the row, or standard output cannot be written.
+/// `--until` is in the past, the database cannot be reached or refuses the row, or standard output cannot be written.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let store = database::open(*args.database, "oasis token").await?;
     let until = args.until;
+    if until.is_some_and(|until| until.instant() < Timestamp::now()) {
+        return Err(Usage(
+            "--until is in the past, so the revocation would have no effect: pass the time at which the \
+             revoked tokens have expired, or leave it out"
+                .into(),
+        )
+        .into());
+    }
+    let store = database::open(*args.database, "oasis token").await?;
     if let Some(jti) = args.what.jti {
         store.revoke(&Revocation::Token { jti: jti.clone(), until }).await?;
         line(format_args!("the token {jti} is revoked"))?;

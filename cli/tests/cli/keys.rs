@@ -70,6 +70,12 @@ async fn a_token_or_all_keys_and_tokens_of_a_user_are_revoked() {
     }
     let jti = run(&db.url, &["token", "revoke", "--jti", "j1", "--until", "9000-01-02T03:04:05Z"]);
     assert_eq!((jti.code, jti.stdout.as_str()), (0, "the token j1 is revoked\n"), "{}", jti.stderr);
+    // The gateways ignore a revocation that has ended.
+    for what in ["--jti", "--sub"] {
+        let done = run(&db.url, &["token", "revoke", what, "bob", "--until", "2020-01-02T03:04:05Z"]);
+        assert_eq!((done.code, done.stdout.as_str()), (2, ""), "{what}");
+        assert!(done.stderr.contains("--until is in the past"), "{}", done.stderr);
+    }
     let sub = run(&db.url, &["token", "revoke", "--sub", "ann"]);
     assert!(sub.code == 0 && sub.stdout.ends_with("are revoked, and 2 API keys\n"), "{sub:?}");
     let until = Some("9000-01-02T03:04:05Z".parse().unwrap());

@@ -44,6 +44,8 @@ fn a_token_that_a_gateway_would_refuse_is_not_printed() {
         let done = mint(flags);
         assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{flags:?}: {}", done.stderr);
         assert!(done.stderr.contains(part) && !done.stderr.contains("hunter2"), "{flags:?}: {}", done.stderr);
+        // The reason is given once.
+        assert_eq!(done.stderr.matches(part).count(), 1, "{}", done.stderr);
     }
     let without = oasis(&["token", "mint", "--sub", "alice", "--for", "1h"]).finish();
     assert_eq!((without.code, without.stdout.as_str()), (2, ""));

@@ -35,7 +35,7 @@ pub enum CannotMint {
     #[error("the claim {0} is given twice")]
     Twice(String),
     /// A gateway with these keys would refuse the token.
-    #[error("a gateway would refuse this token: {0}")]
+    #[error("a gateway would refuse this token")]
     Refused(#[from] Rejection),
     /// The library failed.
     #[error("the token cannot be signed")]
