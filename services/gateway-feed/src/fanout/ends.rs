@@ -107,6 +107,9 @@ impl Ends {
             }
         }
         inner.open.insert(id, Open { end, deadline, subjects, viewer });
+        // The deadline of a viewer that has waited for the database may have passed. Such a viewer must get
+        // no frame, even if the task that ends subscribers runs a moment later.
+        inner.due(Instant::now());
         Some(Ending { id, ends: self.clone(), reason })
     }
 
@@ -251,5 +254,17 @@ mod tests {
         let before = ends.revocations();
         ends.doubt_all();
         assert_ne!(ends.revocations(), before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_viewer_whose_time_is_over_ends_at_once() {
+        let ends = Arc::new(Ends::default());
+        let now = Instant::now();
+        let mut over = ends.register(Vec::new(), Some((now, CloseReason::TokenExpired)), None).unwrap();
+        // No task ends subscribers at their deadlines here.
+        assert_eq!(over.reason.try_recv(), Ok(CloseReason::TokenExpired));
+        let later = now + std::time::Duration::from_secs(1);
+        let mut open = ends.register(Vec::new(), Some((later, CloseReason::TokenExpired)), None).unwrap();
+        assert!(open.reason.try_recv().is_err());
     }
 }
