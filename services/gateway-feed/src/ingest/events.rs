@@ -5,12 +5,11 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::ping::{BACK, LOST};
 use oasis_core::{NewEvent, Source, Ts, report};
 use oasis_service::ApiError;
-use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
 use super::fields::Refusal;
 use super::form::{self, Form};
-use super::json::{check_size, is_json, object};
+use super::json::{Elements, check_size, is_json, object};
 use super::{cloud, strict};
 use crate::agents::Agents;
 
@@ -52,19 +51,19 @@ pub(super) async fn read(
         return Ok(Received { events: vec![event], created: form.is_created() });
     }
     // The array is first split into slices of the body. The slices are parsed one by one.
-    let slices: Vec<&RawValue> = serde_json::from_slice(body)
+    let slices: Elements<'_, MOST_EVENTS> = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
-    if slices.is_empty() {
+    if slices.number == 0 {
         return Err(ApiError::bad_request("bad_event", "the array contains no event"));
     }
-    if slices.len() > MOST_EVENTS {
+    if slices.number > MOST_EVENTS {
         return Err(ApiError::bad_request(
             "too_many_events",
-            format!("{} events in one request: at most {MOST_EVENTS} are allowed", slices.len()),
+            format!("{} events in one request: at most {MOST_EVENTS} are allowed", slices.number),
         ));
     }
-    let (mut events, mut created) = (Vec::with_capacity(slices.len()), true);
-    for (nth, slice) in slices.into_iter().enumerate() {
+    let (mut events, mut created) = (Vec::with_capacity(slices.number), true);
+    for (nth, slice) in slices.first.into_iter().enumerate() {
         let event = one(slice.get().as_bytes(), now, agents).await;
         let (event, form) = event.map_err(|refusal| refused(Some(nth), &refusal))?;
         created &= form.is_created();

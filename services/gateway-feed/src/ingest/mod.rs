@@ -11,4 +11,4 @@ mod strict;
 
 pub(crate) use answer::{answer, not_stored};
 pub(crate) use fields::{Fields, Refusal};
-pub(crate) use json::is_json;
+pub(crate) use json::{Elements, is_json};

@@ -11,7 +11,7 @@ use oasis_service::{ApiError, Query, Request, RequestContext, Response, response
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::body;
@@ -19,7 +19,7 @@ use super::errors::no_such_room;
 use super::requests::Rooms;
 use super::rights::check_writer;
 use crate::access::Caller;
-use crate::ingest::{Fields, Refusal, not_stored};
+use crate::ingest::{Elements, Fields, Refusal, not_stored};
 
 /// The maximum size of the body of a request, in bytes.
 const MOST_BYTES: usize = 20 << 20;
@@ -28,6 +28,8 @@ const MOST_LINES: usize = 1_000;
 /// The maximum size of the JSON of one line, in bytes. Every line that the table accepts is smaller, even if
 /// all of its characters are escaped.
 const MOST_LINE_BYTES: usize = 128 << 10;
+/// How many bytes of lines are parsed without a break.
+const MOST_UNBROKEN_BYTES: usize = 64 << 10;
 /// The maximum length of the header `Idempotency-Key`, in bytes.
 const MOST_KEY_BYTES: usize = 255;
 /// The maximum number of refused lines that an error names.
@@ -66,7 +68,7 @@ impl Rooms {
         Query::parse(request.uri().query(), &[])?;
         let key = idempotency_key(request.headers())?;
         let body = body::read(request, context, MOST_BYTES).await?;
-        let mut events = read(&body, room, Ts::clamped(Timestamp::now()))?;
+        let mut events = read(&body, room, Ts::clamped(Timestamp::now())).await?;
         drop(body);
         if let Some(key) = key {
             let writer = match &caller {
@@ -84,8 +86,8 @@ impl Rooms {
     }
 }
 
-/// Reads the lines of a body.
-fn read(body: &[u8], room: &RoomId, now: Ts) -> Result<Vec<NewEvent>, ApiError> {
+/// Reads the lines of a body. A large body takes long, so other requests get processor time in between.
+async fn read(body: &[u8], room: &RoomId, now: Ts) -> Result<Vec<NewEvent>, ApiError> {
     if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
         let event = line(body, room, now);
         return event.map(|event| vec![event]).map_err(|refusal| {
@@ -96,20 +98,26 @@ fn read(body: &[u8], room: &RoomId, now: Ts) -> Result<Vec<NewEvent>, ApiError> 
             }
         });
     }
-    // The array is first split into slices of the body, so that each line has its own error.
-    let slices: Vec<&RawValue> = serde_json::from_slice(body)
+    // The array is first split into slices of the body. The slices are parsed one by one.
+    let slices: Elements<'_, MOST_LINES> = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
-    if slices.is_empty() {
+    if slices.number == 0 {
         return Err(ApiError::bad_request("bad_line", "the array contains no line"));
     }
-    if slices.len() > MOST_LINES {
+    if slices.number > MOST_LINES {
         return Err(ApiError::bad_request(
             "too_many_lines",
-            format!("{} lines in one request: at most {MOST_LINES} are allowed", slices.len()),
+            format!("{} lines in one request: at most {MOST_LINES} are allowed", slices.number),
         ));
     }
-    let (mut events, mut refused, mut named) = (Vec::with_capacity(slices.len()), 0, String::new());
-    for (nth, slice) in slices.into_iter().enumerate() {
+    let (mut events, mut refused, mut named) = (Vec::with_capacity(slices.number), 0, String::new());
+    let mut unbroken = 0;
+    for (nth, slice) in slices.first.into_iter().enumerate() {
+        unbroken += slice.get().len();
+        if unbroken > MOST_UNBROKEN_BYTES {
+            yield_now().await;
+            unbroken = 0;
+        }
         match line(slice.get().as_bytes(), room, now) {
             Ok(event) => events.push(event),
             Err(refusal) => {
@@ -166,10 +174,14 @@ fn line(text: &[u8], room: &RoomId, now: Ts) -> Result<NewEvent, Refusal> {
 
 /// The value of the header `Idempotency-Key`. `None` if the request does not have this header.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| (1..=MOST_KEY_BYTES).contains(&key.len()));
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    let fits = |key: &&str| (1..=MOST_KEY_BYTES).contains(&key.len()) && !key.contains('\t');
+    let key = key.to_str().ok().filter(fits).filter(|_| keys.next().is_none());
     let key = key.ok_or_else(|| {
-        let why = format!("header `Idempotency-Key`: expected 1 to {MOST_KEY_BYTES} printable characters");
+        let why = format!(
+            "header `Idempotency-Key`: expected once, with 1 to {MOST_KEY_BYTES} printable ASCII characters"
+        );
         ApiError::bad_request("bad_header", why)
     })?;
     Ok(Some(key.to_owned()))
@@ -184,4 +196,34 @@ fn dedup_key(room: &RoomId, (kind, name): (&str, &str), key: &str, nth: usize) -
         hash.update(part.as_bytes());
     }
     DedupKey::of_digest(oasis_core::room::ROOMS, "line:", hash.finish().as_ref()).map_err(ApiError::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn other_requests_go_on_while_a_large_body_is_parsed() {
+        let line = format!(r#"{{"agentType":"code","message":"{}"}}"#, "x".repeat(8 << 10));
+        let body = format!("[{}]", vec![line; 100].join(","));
+        let room = RoomId::parse("r").unwrap();
+        let (turns, ended) = (Cell::new(0), Cell::new(false));
+        let parsed = async {
+            let events = read(body.as_bytes(), &room, Ts::clamped(Timestamp::now())).await;
+            ended.set(true);
+            events.map(|events| events.len()).map_err(|error| error.message().to_owned())
+        };
+        let others = async {
+            while !ended.get() {
+                turns.set(turns.get() + 1);
+                yield_now().await;
+            }
+        };
+        let (events, ()) = tokio::join!(parsed, others);
+        assert_eq!(events, Ok(100));
+        // The lines have about 800 KiB.
+        assert!(turns.get() >= 10, "{}", turns.get());
+    }
 }

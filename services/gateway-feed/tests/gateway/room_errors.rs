@@ -46,7 +46,14 @@ async fn bad_input_gets_a_clear_error_and_stores_nothing() {
     assert_eq!(raw("{", "application/json").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(raw("[1,", "application/json").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(raw("hello", "text/plain").await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    // Requests that write lines, with the status of the answer.
+    for keys in [&["a", "b"][..], &[""], &["a\tb"], &["é"]] {
+        let mut headers = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
+        headers.extend(keys.iter().map(|key| ("idempotency-key", *key)));
+        let body = line("x").to_string();
+        let answer = send(gateway.address, "POST", "/api/v1/rooms/r/logs", &headers, body).await;
+        assert_eq!(refused(&answer), (400, "bad_header".to_owned()), "{keys:?}");
+    }
+    // Who may write, and where.
     for (path, token, status) in [
         ("/api/v1/rooms/none/logs".to_owned(), SERVICE, 404),
         (format!("/api/v1/rooms/{}/logs", "x".repeat(200)), SERVICE, 404),
