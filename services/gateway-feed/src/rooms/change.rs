@@ -61,12 +61,10 @@ impl Rooms {
     ) -> Result<Response, ApiError> {
         let arrived = Instant::now();
         Query::parse(request.uri().query(), &[])?;
-        let state = self.fresh_state(room).await?;
-        match &state {
-            Some(state) => check_writer(state, &caller)?,
-            None => check_opener(room, &caller)?,
-        }
+        self.changeable(room, &caller).await?;
         let wanted = Wanted::parse(body::object(&body::read(request, context, MOST_BYTES).await?)?)?;
+        // The room and the rights of the caller may have changed while the body arrived.
+        let state = self.changeable(room, &caller).await?;
         if matches!(caller, Caller::Viewer(_)) && wanted.owner.is_some() {
             return Err(ApiError::forbidden(
                 "owner_not_allowed",
@@ -93,6 +91,22 @@ impl Rooms {
             }
         };
         response::json(StatusCode::OK, &Room::from(&*state))
+    }
+
+    /// The state of a room that the caller may change. `None` if the room does not exist, and the caller may
+    /// open it.
+    async fn changeable(
+        &self,
+        room: &RoomId,
+        caller: &Caller<'_>,
+    ) -> Result<Option<Arc<ChannelState>>, ApiError> {
+        self.check_revoked(caller)?;
+        let state = self.fresh_state(room).await?;
+        match &state {
+            Some(state) => check_writer(state, caller)?,
+            None => check_opener(room, caller)?,
+        }
+        Ok(state)
     }
 
     /// Closes a room. The answer is the room. A room that is closed already stays as it is.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use oasis_core::room::{AgentType, LogLevel, LogLine, RoomId};
 use oasis_core::{DedupKey, NewEvent, Ts, parse_json};
 use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
+use oasis_store::ChannelState;
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use serde_json::Value;
@@ -58,18 +59,16 @@ impl Rooms {
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
         let arrived = Instant::now();
-        // The state of the directory may be old if this gateway polls the table.
-        let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
-        check_writer(&state, &caller)?;
-        if state.is_closed {
-            return Err(ApiError::conflict("room_closed", format!("the room {room} is closed"))
-                .hint("open another room: a closed room stays closed"));
-        }
+        self.check_writable(room, &*self.state(room).await?, &caller)?;
         Query::parse(request.uri().query(), &[])?;
         let key = idempotency_key(request.headers())?;
         let body = body::read(request, context, MOST_BYTES).await?;
         let mut events = read(&body, room, Ts::clamped(Timestamp::now())).await?;
         drop(body);
+        // The room and the rights of the caller may have changed while the body arrived. The state of the
+        // directory may be old if this gateway polls the table.
+        let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
+        self.check_writable(room, &state, &caller)?;
         if let Some(key) = key {
             let writer = match &caller {
                 Caller::Service(sender) => ("service", sender.owner()),
@@ -83,6 +82,22 @@ impl Rooms {
         let appended = self.appender.append(events, arrived).await.map_err(not_stored)?;
         let last_id = appended.last().and_then(|last| last.id);
         response::json(StatusCode::CREATED, &Stored { accepted, last_id })
+    }
+
+    /// Checks that the caller may write lines to a room.
+    fn check_writable(
+        &self,
+        room: &RoomId,
+        state: &ChannelState,
+        caller: &Caller<'_>,
+    ) -> Result<(), ApiError> {
+        self.check_revoked(caller)?;
+        check_writer(state, caller)?;
+        if state.is_closed {
+            return Err(ApiError::conflict("room_closed", format!("the room {room} is closed"))
+                .hint("open another room: a closed room stays closed"));
+        }
+        Ok(())
     }
 }
 

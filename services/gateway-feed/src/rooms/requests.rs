@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::directory::Directory;
 use super::errors::{no_such_room, unavailable};
-use crate::access::Revocations;
+use crate::access::{Caller, Revocations};
 
 /// Answers the requests about rooms. See the head of this file.
 pub(crate) struct Rooms {
@@ -49,5 +49,16 @@ impl Rooms {
     /// 503 if the table cannot be read.
     pub(super) async fn fresh_state(&self, room: &RoomId) -> Result<Option<Arc<ChannelState>>, ApiError> {
         self.directory.read(room.channel()).await.map_err(unavailable)
+    }
+
+    /// Checks that the credential of the caller has not been revoked since the request began.
+    ///
+    /// # Errors
+    /// See [`Revocations::check`].
+    pub(super) fn check_revoked(&self, caller: &Caller<'_>) -> Result<(), ApiError> {
+        match caller {
+            Caller::Service(_) => Ok(()),
+            Caller::Viewer(viewer) => Ok(self.revocations.check(viewer)?),
+        }
     }
 }

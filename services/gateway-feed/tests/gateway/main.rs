@@ -14,6 +14,7 @@ mod numbers;
 mod process;
 mod query;
 mod resume;
+mod room_bodies;
 mod room_borders;
 mod room_errors;
 mod room_isolation;
