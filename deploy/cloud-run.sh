@@ -34,10 +34,11 @@ Environment variables, with their defaults in parentheses:
   JWKS_URL          address of the JWK set whose keys verify JSON Web Tokens of users. It needs the next two
   JWT_ISSUER        comma-separated issuers of JSON Web Tokens
   JWT_AUDIENCE      comma-separated audiences of JSON Web Tokens
+  CORS_ORIGINS      comma-separated origins whose pages may use rooms with the cookie of a session
   WITHOUT_PREVIOUS  yes to deploy without oasis-webhook-secret-previous, at the end of a rotation
 
-The script keeps all other settings of a service. If CLOUD_SQL, NETWORK, SUBNET, JWKS_URL, JWT_ISSUER or
-JWT_AUDIENCE is not set, the services keep the last value of that setting.
+The script keeps all other settings of a service. If CLOUD_SQL, NETWORK, SUBNET, JWKS_URL, JWT_ISSUER,
+JWT_AUDIENCE or CORS_ORIGINS is not set, the services keep the last value of that setting.
 
 The caller must be an owner of PROJECT, or have these roles in it: serviceusage.serviceUsageAdmin,
 iam.serviceAccountAdmin, iam.serviceAccountUser, secretmanager.admin, run.admin, cloudscheduler.admin,
@@ -104,7 +105,7 @@ fi
 
 # The settings of gateway-feed that are not secret, separated by semicolons, because a value may have commas.
 variables=()
-for name in JWKS_URL JWT_ISSUER JWT_AUDIENCE; do
+for name in JWKS_URL JWT_ISSUER JWT_AUDIENCE CORS_ORIGINS; do
   value=${!name-}
   [[ $value != *[';'$'\n']* ]] || refuse "$name: the value must not have a semicolon or a line break"
   [ -z "$value" ] || variables+=("$name=$value")

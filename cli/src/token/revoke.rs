@@ -48,7 +48,8 @@ struct What {
 /// Appends the revocation.
 ///
 /// # Errors
-/// `--until` is in the past, the database cannot be reached or refuses the row, or standard output cannot be written.
+/// `--until` is in the past, the database cannot be reached or refuses the row, or standard output cannot be
+/// written.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let until = args.until;
     if until.is_some_and(|until| until.instant() < Timestamp::now()) {

@@ -44,8 +44,8 @@ pub(super) fn check_size(text: &[u8], most: usize) -> Result<(), Refusal> {
     Err(Refusal::new(format!("the event is too large: the limit is {most} bytes")))
 }
 
-/// The elements of an array, as slices of its text. Only the first `MOST` of them are kept, because the slices
-/// of an array with many small elements need a multiple of the memory of its text.
+/// The elements of an array, as slices of its text. Only the first `MOST` of them are kept, because the
+/// slices of an array with many small elements need a multiple of the memory of its text.
 pub(crate) struct Elements<'a, const MOST: usize> {
     /// The first elements.
     pub(crate) first: Vec<&'a RawValue>,
