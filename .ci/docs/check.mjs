@@ -122,6 +122,13 @@ async function shownByTheLog({ text }) {
   await until(isShown, `the log shows:\n${text}`);
 }
 
+/** Runs the block with the database of the stack and the id of a key. */
+async function revokesAKey({ text }) {
+  const database = 'export DATABASE_URL="$(cat .oasis/database-url)"\n';
+  const id = `"$(oasis keys list --user alice | sed -n '2s/ .*//p')"`;
+  await run(database + text.replace("revoke ID", `revoke ${id}`));
+}
+
 /** Runs the block as a script under heartbeat-agent, with stand-ins for the reader's programs. */
 async function nightly({ text }) {
   write("nightly.sh", text);
@@ -213,6 +220,7 @@ const BLOCKS = [
   ["docs/github.md", "gh webhook forward", because(NEEDS_GITHUB)],
   ["docs/github.md", "cloudflared tunnel", because(NEEDS_GITHUB)],
   ["docs/github.md", "npx smee-client", because(NEEDS_GITHUB)],
+  ["docs/identity.md", "oasis keys revoke ID", revokesAKey],
   ["docs/rooms.md", "oasis up", restartTheStack],
   ["docs/rooms.md", "curl -N", followTheLog],
   ["docs/rooms.md", "event: ", shownByTheLog],
