@@ -89,19 +89,18 @@ async function shownByTheFeed({ text }) {
   await feed.interrupt();
 }
 
-/** Restarts the stack as the block says. */
-async function restartTheStack({ text }) {
-  await stack.interrupt();
-  stack = new Running(text);
-  await stack.until("OASIS DevHub is up");
-  const isReady = async () => (await fetch(`${GATEWAY}/ready`)).ok;
-  await until(isReady, "the gateway is ready");
-}
+/** Follows the log of a room until it has shown `expected`. The stream ends when the room is closed. */
+const followTheLog =
+  (expected) =>
+  async ({ text }) => {
+    log = new Running(text);
+    await log.until(expected);
+  };
 
-/** Follows the log of a room. The stream ends when the room is closed. */
-async function followTheLog({ text }) {
-  log = new Running(text);
-  await log.until("event: connected");
+/** Closes the room, and waits for the end of the command that follows its log. */
+async function closeTheRoom({ text }) {
+  await run(text);
+  await log.finish();
 }
 
 const withoutTimesAndIds = (shown) =>
@@ -120,6 +119,12 @@ async function wasPrinted({ text }) {
 async function shownByTheLog({ text }) {
   const isShown = async () => withoutTimesAndIds(log.output).includes(withoutTimesAndIds(text));
   await until(isShown, `the log shows:\n${text}`);
+}
+
+/** Runs the block, whose agent writes the line `done` to a room. */
+async function writesToARoom({ text }) {
+  await run(text);
+  assert.match(await run("oasis logs build-7"), / done$/m);
 }
 
 /** Runs the block with the database of the stack and the id of a key. */
@@ -204,6 +209,7 @@ const BLOCKS = [
   ["examples/README.md", "consume", because("examples() runs it and checks its output")],
   ["docs/agents.md", "-- sleep 300", listsTheAgent("planner")],
   ["docs/agents.md", "heartbeat-agent set-vtid DEV", insideAnAgent("bash -eu")],
+  ["docs/agents.md", "--room build-7", writesToARoom],
   ["docs/agents.md", "./nightly.sh", nightly],
   ["docs/agents.md", 'subprocess.run(["heartbeat-agent"', insideAnAgent("python3")],
   ["docs/agents.md", "ENTRYPOINT", because("it needs a container engine")],
@@ -221,8 +227,9 @@ const BLOCKS = [
   ["docs/github.md", "cloudflared tunnel", because(NEEDS_GITHUB)],
   ["docs/github.md", "npx smee-client", because(NEEDS_GITHUB)],
   ["docs/identity.md", "oasis keys revoke ID", revokesAKey],
-  ["docs/rooms.md", "oasis up", restartTheStack],
-  ["docs/rooms.md", "curl -N", followTheLog],
+  ["docs/rooms.md", "oasis logs", followTheLog("All tests passed")],
+  ["docs/rooms.md", "oasis rooms close", closeTheRoom],
+  ["docs/rooms.md", "curl -N", followTheLog("event: connected")],
   ["docs/rooms.md", "event: ", shownByTheLog],
   ["docs/terminal.md", "PR #100 merged", because("a test of the command line checks this output")],
   ["docs/figures.md", "cargo bench-all", because("it takes half an hour and needs an idle machine")],

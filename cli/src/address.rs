@@ -27,14 +27,27 @@ impl GatewayUrl {
     /// # Errors
     /// The current folder is unknown.
     pub(crate) async fn find(&self) -> anyhow::Result<Address> {
-        let service = Service::Gateway;
-        if let Some(base) = &self.url {
-            return Ok(Address { base: base.clone(), service, origin: Origin::Given });
-        }
+        self.address(if self.url.is_some() { Search::default() } else { search().await? })
+    }
+
+    /// Finds the address, and the running `oasis up` if its gateway has this address.
+    ///
+    /// # Errors
+    /// The current folder is unknown.
+    pub(crate) async fn find_with_up(&self) -> anyhow::Result<(Address, Option<Found>)> {
         let search = search().await?;
-        Ok(match search.found {
-            Some(found) => Address { base: found.gateway, service, origin: Origin::Running(found.file) },
-            None => Address::default_of(service, search)?,
+        let up = search.found.clone();
+        let address = self.address(search)?;
+        let up = up.filter(|up| is_same(&up.gateway, &address.base));
+        Ok((address, up))
+    }
+
+    fn address(&self, search: Search) -> anyhow::Result<Address> {
+        let service = Service::Gateway;
+        Ok(match (&self.url, search.found) {
+            (Some(base), _) => Address { base: base.clone(), service, origin: Origin::Given },
+            (None, Some(up)) => Address { base: up.gateway, service, origin: Origin::Running(up.file) },
+            (None, None) => Address::default_of(service, Search { found: None, ..search })?,
         })
     }
 }

@@ -8,12 +8,11 @@ use heartbeat_agent::room::{MOST_RAW_BYTES, RawLine, Splitter, read_line, to_wir
 use jiff::Timestamp;
 use oasis_core::room::{AgentType, LogLevel, LogLine, RoomId};
 use oasis_core::{Task, Ts};
-use oasis_service::Secret;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::address::GatewayUrl;
+use crate::credentials::RoomService;
 use crate::emit::parse_meta;
 use crate::output::Usage;
 use crate::room_writer::RoomWriter;
@@ -49,10 +48,7 @@ pub(crate) struct Args {
     #[arg(value_name = "MESSAGE")]
     message: Option<String>,
     #[command(flatten)]
-    url: GatewayUrl,
-    /// Token for writing: one of the gateway's INGEST_TOKENS, or a token of the room's owner
-    #[arg(long, env = "INGEST_TOKEN", hide_env_values = true)]
-    token: Option<Secret>,
+    service: RoomService,
     #[arg(long, help = format!("Level of the lines, one of {}", LogLevel::list()), default_value = "info")]
     level: LogLevel,
     /// Type of the agent that writes the lines, such as code or deploy
@@ -79,7 +75,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let missing = "no MESSAGE: pass a text, or pipe the lines into this command";
         return Err(Usage(missing.into()).into());
     }
-    let address = args.url.find().await?;
+    let (address, token) = args.service.find().await?;
     let metadata: Map<String, Value> = args.metadata.into_iter().flatten().collect();
     let defaults = LogLine {
         ts: Ts::clamped(Timestamp::now()),
@@ -89,7 +85,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         message: String::new(),
         metadata: (!metadata.is_empty()).then_some(metadata),
     };
-    let writer = RoomWriter::new(address, args.token, args.room, args.create);
+    let writer = RoomWriter::new(address, token, args.room, args.create);
     let mut batch = Batch { defaults, writer, lines: Vec::new(), bytes: 0 };
     match args.message {
         Some(message) => {

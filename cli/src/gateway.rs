@@ -14,6 +14,7 @@ use oasis_service::client::{self as http, Answer, Sender};
 use tokio::time::{Instant, sleep};
 
 use crate::address::{Address, GatewayUrl};
+use crate::credentials::ReadToken;
 use crate::refusal::Refusal;
 
 /// How long to wait for a gateway that has just started.
@@ -24,7 +25,8 @@ const START: Duration = Duration::from_secs(10);
 pub(crate) struct Gateway {
     #[command(flatten)]
     pub(crate) url: GatewayUrl,
-    /// Token for reading; required for rooms, and if READ_TOKENS is set on the gateway
+    /// Token for reading; required if READ_TOKENS is set on the gateway, and for rooms of a gateway that is
+    /// not the running `oasis up`
     #[arg(long, env = "READ_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<Secret>,
 }
@@ -35,8 +37,32 @@ impl Gateway {
     /// # Errors
     /// The current folder is unknown.
     pub(crate) async fn find(&self) -> anyhow::Result<Reader> {
-        let (address, token) = (self.url.find().await?, self.token.clone());
-        Ok(Reader { address, token, connection: None, clock: None })
+        Ok(Reader::new(self.url.find().await?, ReadToken::Given(self.token.clone())))
+    }
+}
+
+/// The address of a gateway, and the user who reads rooms there.
+#[derive(clap::Args, Debug)]
+pub(crate) struct RoomGateway {
+    #[command(flatten)]
+    gateway: Gateway,
+    /// Read rooms of the running `oasis up` as this user, instead of with READ_TOKEN; without both, you read
+    /// them with your login name
+    #[arg(long = "as", value_name = "USER", conflicts_with = "token")]
+    user: Option<String>,
+}
+
+impl RoomGateway {
+    /// Finds the gateway.
+    ///
+    /// # Errors
+    /// The current folder is unknown, or no token can be made for the user.
+    pub(crate) async fn find(&self) -> anyhow::Result<Reader> {
+        if self.gateway.token.is_some() {
+            return self.gateway.find().await;
+        }
+        let (address, token) = ReadToken::of_user(&self.gateway.url, self.user.as_deref()).await?;
+        Ok(Reader::new(address, token))
     }
 }
 
@@ -44,15 +70,19 @@ impl Gateway {
 #[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) address: Address,
-    pub(crate) token: Option<Secret>,
+    pub(crate) token: ReadToken,
     connection: Option<Sender>,
     clock: Option<Timestamp>,
 }
 
 impl Reader {
+    fn new(address: Address, token: ReadToken) -> Self {
+        Self { address, token, connection: None, clock: None }
+    }
+
     /// Makes a reader of the same gateway with its own connection.
     pub(crate) fn another(&self) -> Self {
-        Self { address: self.address.clone(), token: self.token.clone(), connection: None, clock: None }
+        Self::new(self.address.clone(), self.token.clone())
     }
 
     /// The time of the gateway's last answer, by the gateway's clock, in whole seconds. `None` if the answer
@@ -86,7 +116,7 @@ impl Reader {
     async fn answer(&mut self, path: &str, max_bytes: usize) -> anyhow::Result<Answer> {
         let request = self.address.base.request(Method::GET, path).header(ACCEPT, "application/json");
         let mut request = request.body(Full::<Bytes>::default())?;
-        http::authorize(request.headers_mut(), self.token.as_ref())?;
+        http::authorize(request.headers_mut(), self.token.next()?.as_ref())?;
         // If the caller stops waiting in the middle of an answer, the connection cannot be used again. So the
         // connection is put back only after the whole answer.
         let kept = self.connection.take().filter(|connection| !connection.is_closed());

@@ -10,7 +10,7 @@ use oasis_core::room::RoomId;
 use serde_json::Value;
 
 use crate::follow::gap;
-use crate::gateway::Gateway;
+use crate::gateway::RoomGateway;
 use crate::output::{expect_open_output, notice};
 use crate::room::{self, Line, LineFilter, LinePrinter};
 use crate::sse::Block;
@@ -25,8 +25,10 @@ Examples:
   oasis logs build-7 --since 1h --level error,warn
   oasis logs build-7 --json | jq -r .message
 
-Reading a room needs the token of a user in READ_TOKEN: `oasis token mint` makes
-one. A line has the time, the level, the type of the agent, the message and the
+A room is read with the token of a user in READ_TOKEN: `oasis token mint` makes
+one. Rooms of the running `oasis up` need no READ_TOKEN.
+
+A line has the time, the level, the type of the agent, the message and the
 metadata. In a terminal, the colours of a message are shown. Other control
 characters are left out or replaced.
 
@@ -50,7 +52,7 @@ pub(crate) struct Args {
     #[arg(value_name = "ROOM", value_parser = RoomId::parse)]
     room: RoomId,
     #[command(flatten)]
-    gateway: Gateway,
+    gateway: RoomGateway,
     #[command(flatten)]
     filter: LineFilter,
     /// Print new lines as they arrive, until the room is closed
@@ -100,7 +102,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         silence: SILENCE,
         must_connect: false,
     };
-    let mut followed = Followed { filter, since: args.since, printer };
+    let mut followed = Followed { filter, since: args.since, printer, renews: gateway.token.is_renewed() };
     stream::read(&source, &mut followed).await.with_context(named)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -109,6 +111,8 @@ struct Followed<'a> {
     filter: &'a LineFilter,
     since: Option<Ts>,
     printer: LinePrinter,
+    /// Whether the next request gets another token.
+    renews: bool,
 }
 
 impl Blocks for Followed<'_> {
@@ -123,7 +127,7 @@ impl Blocks for Followed<'_> {
                 None => notice("skipped a line that is not JSON"),
             },
             "gap" => notice(gap(&parsed(&data), "room", "lines")),
-            "close" => return close(&parsed(&data)),
+            "close" => return close(&parsed(&data), self.renews),
             "heartbeat" => expect_open_output()?,
             // `connected`, and events of a newer server.
             _ => {}
@@ -140,17 +144,18 @@ fn parsed(data: &str) -> Value {
     serde_json::from_str(data).unwrap_or_default()
 }
 
-/// Handles the last message of a stream.
+/// Handles the last message of a stream. With `renews`, a stream whose token has expired goes on.
 ///
 /// # Errors
 /// The user may no longer read the room.
-fn close(message: &Value) -> anyhow::Result<Next> {
+fn close(message: &Value, renews: bool) -> anyhow::Result<Next> {
     let text = message.get("message").and_then(Value::as_str).unwrap_or("the gateway has ended the stream");
     match message.get("reason").and_then(Value::as_str).unwrap_or_default() {
         "closed" => {
             notice(text);
             Ok(Next::End)
         }
+        "token_expired" if renews => Ok(Next::Continue),
         "token_expired" => Err(anyhow!(
             "{text}\n  hint: get another token, for example with `oasis token mint`, and set READ_TOKEN"
         )),

@@ -9,6 +9,7 @@ mod ansi;
 mod backoff;
 mod check;
 mod columns;
+mod credentials;
 mod database;
 mod delivery;
 mod demo;

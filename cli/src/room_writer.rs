@@ -147,7 +147,9 @@ fn expect_success(answer: &Answer, room: &RoomId) -> Result<(), Failure> {
     let advice = match answer.status {
         StatusCode::NOT_FOUND => format!("\n  hint: run `oasis rooms create {room}`"),
         StatusCode::UNAUTHORIZED => {
-            "\n  hint: set INGEST_TOKEN to one of the gateway's INGEST_TOKENS".to_owned()
+            "\n  hint: set INGEST_TOKEN to one of the gateway's INGEST_TOKENS, or run this command in the \
+             folder of the running `oasis up`"
+                .to_owned()
         }
         _ => String::new(),
     };

@@ -8,13 +8,12 @@ use hyper::Method;
 use jiff::Timestamp;
 use oasis_core::Task;
 use oasis_core::room::{Readers, RoomId};
-use oasis_service::Secret;
 use serde_json::{Map, Value};
 
-use crate::address::GatewayUrl;
 use crate::agents::age;
 use crate::columns;
-use crate::gateway::{Gateway, query};
+use crate::credentials::RoomService;
+use crate::gateway::{RoomGateway, query};
 use crate::output::{self, Paint, notice, printable};
 use crate::room_writer::RoomWriter;
 
@@ -25,8 +24,9 @@ Examples:
   oasis rooms create build-7 --title 'Build 7' --owner ann --readers owner
   oasis rooms close build-7
 
-The list has the rooms that the user of READ_TOKEN may read. To open a room, the
-command needs one of the gateway's INGEST_TOKENS. A closed room stays readable.";
+The list has the rooms that the user of READ_TOKEN may read. To open or to close
+a room, set INGEST_TOKEN to one of the gateway's INGEST_TOKENS. The running
+`oasis up` needs neither variable. A closed room stays readable.";
 
 /// The maximum number of rooms of one answer.
 const PAGE: u16 = 200;
@@ -55,7 +55,7 @@ enum Action {
 #[derive(clap::Args, Debug)]
 struct List {
     #[command(flatten)]
-    gateway: Gateway,
+    gateway: RoomGateway,
     /// Show only rooms with lines of this task, such as DEV-CICDL-0031
     #[arg(long)]
     vtid: Option<Task>,
@@ -74,10 +74,7 @@ struct Change {
     #[arg(value_name = "ROOM", value_parser = RoomId::parse)]
     room: RoomId,
     #[command(flatten)]
-    url: GatewayUrl,
-    /// Token for writing: one of the gateway's INGEST_TOKENS, or a token of the room's owner
-    #[arg(long, env = "INGEST_TOKEN", hide_env_values = true)]
-    token: Option<Secret>,
+    service: RoomService,
 }
 
 #[derive(clap::Args, Debug)]
@@ -117,9 +114,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 impl Change {
     /// Sends the change, and prints the room.
     async fn send(self, method: Method, body: &str) -> anyhow::Result<()> {
-        let address = self.url.find().await?;
+        let (address, token) = self.service.find().await?;
         let path = format!("/api/v1/rooms/{}", self.room);
-        let mut writer = RoomWriter::new(address, self.token, self.room, false);
+        let mut writer = RoomWriter::new(address, token, self.room, false);
         let answer = writer.request(method, &path, body).await?;
         let room: Value = serde_json::from_slice(&answer)?;
         output::line(table(&[room], Timestamp::now(), Paint::for_stream(&io::stdout())).join("\n"))
@@ -154,7 +151,7 @@ async fn list(args: &List) -> anyhow::Result<()> {
         return rooms.iter().try_for_each(output::line);
     }
     if rooms.is_empty() {
-        notice("no rooms that this token may read");
+        notice("no rooms that this user may read");
         return Ok(());
     }
     output::line(table(&rooms, Timestamp::now(), Paint::for_stream(&io::stdout())).join("\n"))

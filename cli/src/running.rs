@@ -19,6 +19,8 @@ pub(crate) const FOLDER: &str = ".oasis";
 pub(crate) const FILE: &str = "running.json";
 /// The name of the file with the secret that signs tokens of viewers.
 pub(crate) const JWT_SECRET_FILE: &str = "jwt-secret";
+/// The name of the file with the token with which programs write to rooms.
+pub(crate) const SERVICE_TOKEN_FILE: &str = "service-token";
 /// The time limit for the connection that shows whether the gateway still runs.
 const PROBE: Duration = Duration::from_secs(1);
 
@@ -42,6 +44,9 @@ pub(crate) struct Running {
     /// `oasis up` as a flag or a variable.
     #[serde(default)]
     pub(crate) jwt_secret: Option<PathBuf>,
+    /// The file that has the service token, relative to the folder. `None` if an earlier version wrote this.
+    #[serde(default)]
+    pub(crate) service_token: Option<PathBuf>,
 }
 
 /// Removes the file when `oasis up` ends.
@@ -107,6 +112,8 @@ pub(crate) struct Found {
     pub(crate) database_url: Option<PathBuf>,
     /// The file that has the secret of tokens.
     pub(crate) jwt_secret: Option<PathBuf>,
+    /// The file that has the service token.
+    pub(crate) service_token: Option<PathBuf>,
 }
 
 /// Searches for a running `oasis up` in `from` and the folders above it.
@@ -148,7 +155,7 @@ async fn check(folder: &Path, file: &Path) -> Result<Found, &'static str> {
     if !gateway.is_loopback() || !webhooks.is_loopback() {
         return Err("names an address that is not a loopback address; use --url or OASIS_URL for it");
     }
-    let names = [&running.webhook_secret, &running.database_url, &running.jwt_secret];
+    let names = [&running.webhook_secret, &running.database_url, &running.jwt_secret, &running.service_token];
     if names.into_iter().flatten().any(|name| name.file_name() != Some(name.as_os_str())) {
         return Err("names a file outside of its folder");
     }
@@ -156,10 +163,16 @@ async fn check(folder: &Path, file: &Path) -> Result<Found, &'static str> {
     if !exists(running.pid) || !matches!(timeout(PROBE, http::connect(&gateway)).await, Ok(Ok(_))) {
         return Err(ended);
     }
-    let webhook_secret = running.webhook_secret.map(|file| folder.join(file));
-    let database_url = running.database_url.map(|file| folder.join(file));
-    let jwt_secret = running.jwt_secret.map(|file| folder.join(file));
-    Ok(Found { file: file.to_owned(), gateway, webhooks, webhook_secret, database_url, jwt_secret })
+    let in_folder = |name: Option<PathBuf>| name.map(|name| folder.join(name));
+    Ok(Found {
+        file: file.to_owned(),
+        gateway,
+        webhooks,
+        webhook_secret: in_folder(running.webhook_secret),
+        database_url: in_folder(running.database_url),
+        jwt_secret: in_folder(running.jwt_secret),
+        service_token: in_folder(running.service_token),
+    })
 }
 
 fn read(file: &Path) -> Option<Running> {
@@ -200,6 +213,7 @@ mod tests {
             webhook_secret: Some("webhook-secret".into()),
             database_url: None,
             jwt_secret: Some(JWT_SECRET_FILE.into()),
+            service_token: Some(SERVICE_TOKEN_FILE.into()),
         }
     }
 
@@ -218,6 +232,7 @@ mod tests {
             assert_eq!(found.gateway.port(), port);
             assert_eq!(found.webhook_secret, Some(folder.join("webhook-secret")));
             assert_eq!(found.jwt_secret, Some(folder.join("jwt-secret")));
+            assert_eq!(found.service_token, Some(folder.join("service-token")));
         }
         // An `oasis up` that has ended in a folder below is passed over.
         let nearer = below.join(FOLDER);

@@ -140,7 +140,7 @@ impl<B: Blocks> Follower<'_, B> {
             request = request.header("Last-Event-ID", &self.cursor);
         }
         let mut request = request.body(Full::default())?;
-        http::authorize(request.headers_mut(), token.as_ref())?;
+        http::authorize(request.headers_mut(), token.next()?.as_ref())?;
         Ok(request)
     }
 

@@ -16,6 +16,7 @@ use oasis_identity::{KeySource, Keys, NewToken, Rules, Secrets};
 use oasis_service::args::parse_duration;
 use serde_json::{Map, Value};
 
+use crate::credentials::parse_secrets;
 use crate::output::{Usage, line};
 use crate::random;
 use crate::running::{self, FOLDER, JWT_SECRET_FILE, is_private};
@@ -111,9 +112,7 @@ async fn secret_of_up(from: &Path) -> anyhow::Result<Secrets> {
         })?,
     };
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let secrets: Secrets =
-        text.trim().parse().with_context(|| format!("bad secret in {}", file.display()))?;
-    Ok(secrets)
+    parse_secrets(&text, &file)
 }
 
 fn last_file(from: &Path) -> Option<PathBuf> {

@@ -19,9 +19,9 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::demo;
 use crate::output::notice;
-use crate::running::{self, Announcement, JWT_SECRET_FILE, Running};
+use crate::running::{self, Announcement, JWT_SECRET_FILE, Running, SERVICE_TOKEN_FILE};
 use configs::{Configs, configs};
-use files::{DATABASE_URL_FILE, SECRET_FILE, folder, jwt_secret, webhook_secret};
+use files::{DATABASE_URL_FILE, SECRET_FILE, folder, jwt_secret, service_token, webhook_secret};
 use host::{address, is_loopback, reachable};
 
 pub(crate) use args::Args;
@@ -59,6 +59,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(secrets) => secrets.clone(),
         None => jwt_secret(&args.data)?,
     };
+    // Senders of events need no token here, so the token needs no other right.
+    configs.gateway.ingest_tokens.add_for_rooms("up", &service_token(&args.data)?);
     configs.gateway.identity.keys().context("setting up the keys of JSON Web Tokens")?;
     let (cluster, database_url) = match &args.database_url {
         Some(url) => (None, url.clone()),
@@ -160,6 +162,7 @@ fn announce(args: &Args) -> Option<Announcement> {
         webhook_secret: args.github_webhook_secret.is_none().then(|| SECRET_FILE.into()),
         database_url: args.database_url.is_none().then(|| DATABASE_URL_FILE.into()),
         jwt_secret: args.own_jwt_secret().is_none().then(|| JWT_SECRET_FILE.into()),
+        service_token: Some(SERVICE_TOKEN_FILE.into()),
     };
     let announced = running::announce(&args.data, &running);
     announced.map_err(|error| notice(format_args!("other commands need --url: {error:#}"))).ok()

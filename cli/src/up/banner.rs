@@ -6,7 +6,7 @@ use super::args::Args;
 use super::files::{DATABASE_URL_FILE, SECRET_FILE};
 use super::host::reachable;
 use crate::output::line;
-use crate::running::{FOLDER, JWT_SECRET_FILE};
+use crate::running::{FOLDER, JWT_SECRET_FILE, SERVICE_TOKEN_FILE};
 
 /// Prints the text. If `reading_is_guarded` is set, the addresses contain a placeholder for the token. The
 /// token itself is never shown.
@@ -53,6 +53,12 @@ pub(super) fn show(args: &Args, secret: &str, reading_is_guarded: bool) -> anyho
             line(format_args!("  database   psql \"$(cat {})\"", quoted(&file.to_string_lossy())))?;
         }
     }
+    let service_token = args.data.join(SERVICE_TOKEN_FILE);
+    line(format_args!(
+        "  rooms      {}oasis emit-log build-1 hello --create   (token in {})",
+        room_settings_of(args, &service_token),
+        service_token.display()
+    ))?;
     line(format_args!("  tokens     {}oasis token mint --sub alice --for 1h", jwt_secret_of(args)))?;
     line("")?;
     line(format_args!("Follow the feed{curl_note}:"))?;
@@ -84,6 +90,16 @@ fn jwt_secret_of(args: &Args) -> String {
     }
     let file = args.data.join(JWT_SECRET_FILE);
     format!("JWT_SECRET=\"$(cat {})\" ", quoted(&file.to_string_lossy()))
+}
+
+/// The variables with which a shell passes the address and the service token, if the command does not find
+/// them.
+fn room_settings_of(args: &Args, service_token: &Path) -> String {
+    if args.data == Path::new(FOLDER) {
+        return String::new();
+    }
+    let token = quoted(&service_token.to_string_lossy());
+    format!("OASIS_URL={}:{} INGEST_TOKEN=\"$(cat {token})\" ", reachable(&args.host), args.port)
 }
 
 /// Quotes `text` as one word for a shell.

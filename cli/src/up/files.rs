@@ -7,13 +7,15 @@ use std::path::Path;
 
 use anyhow::Context;
 use oasis_identity::Secrets;
+use oasis_service::Secret;
 
 use crate::output::notice;
 use crate::random;
-use crate::running::{FILE, FOLDER, JWT_SECRET_FILE, is_private};
+use crate::running::{FILE, FOLDER, JWT_SECRET_FILE, SERVICE_TOKEN_FILE, is_private};
 
 /// The files and folders that `oasis up` makes in its folder.
-const OWN: [&str; 6] = ["postgres", DATABASE_URL_FILE, SECRET_FILE, JWT_SECRET_FILE, FILE, GITIGNORE];
+const OWN: [&str; 7] =
+    ["postgres", DATABASE_URL_FILE, SECRET_FILE, JWT_SECRET_FILE, SERVICE_TOKEN_FILE, FILE, GITIGNORE];
 /// The file with the webhook secret.
 pub(super) const SECRET_FILE: &str = "webhook-secret";
 /// The file with the URL of the private database.
@@ -58,22 +60,44 @@ fn is_own(path: &Path) -> bool {
 
 /// Returns the webhook secret of the last run, or makes a new secret.
 pub(super) fn webhook_secret(folder: &Path) -> anyhow::Result<String> {
-    let make = || Ok(random::secret::<20>()?.iter().map(|byte| format!("{byte:02x}")).collect());
-    kept_secret(&folder.join(SECRET_FILE), make)
+    kept_secret(&folder.join(SECRET_FILE), random_hex::<20>)
 }
 
-/// Returns the secret of tokens of the last run, or makes a new secret. A file that is a link, belongs to
-/// another user or can be read by others may come from somebody who knows the secret, such as the author of a
-/// cloned repository. It is replaced, and the tokens that were made with it are then refused.
+/// Returns the secret of tokens of the last run, or makes a new secret. If others may know the secret, it is
+/// replaced, and the tokens that were made with it are then refused.
 pub(super) fn jwt_secret(folder: &Path) -> anyhow::Result<Secrets> {
     let path = folder.join(JWT_SECRET_FILE);
-    let fail = || format!("cannot replace {}", path.display());
-    if fs::symlink_metadata(&path).is_ok() && !is_private(&path) {
-        fs::remove_file(&path).with_context(fail)?;
-        notice(format_args!("others may know the secret in {}, so it is replaced", path.display()));
-    }
+    remove_unless_private(&path)?;
     let kept = kept_secret(&path, || Ok(Secrets::generate()?.expose().to_owned()))?;
     kept.parse().with_context(|| format!("delete {}, and `oasis up` makes another one", path.display()))
+}
+
+/// Returns the service token of the last run, or makes a new token. If others may know the token, it is
+/// replaced.
+pub(super) fn service_token(folder: &Path) -> anyhow::Result<Secret> {
+    let path = folder.join(SERVICE_TOKEN_FILE);
+    remove_unless_private(&path)?;
+    let token = kept_secret(&path, random_hex::<32>)?;
+    anyhow::ensure!(
+        token.bytes().all(|byte| byte.is_ascii_graphic()),
+        "{} has characters that a token can't have: delete the file, and `oasis up` makes another one",
+        path.display()
+    );
+    Ok(token.into())
+}
+
+fn random_hex<const BYTES: usize>() -> anyhow::Result<String> {
+    Ok(random::secret::<BYTES>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Removes a file that is a link, belongs to another user or can be read by others. It may come from somebody
+/// who knows the secret, such as the author of a cloned repository.
+fn remove_unless_private(path: &Path) -> anyhow::Result<()> {
+    if fs::symlink_metadata(path).is_ok() && !is_private(path) {
+        fs::remove_file(path).with_context(|| format!("cannot replace {}", path.display()))?;
+        notice(format_args!("others may know the secret in {}, so it is replaced", path.display()));
+    }
+    Ok(())
 }
 
 fn kept_secret(path: &Path, make: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<String> {
@@ -167,25 +191,42 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_tokens_that_others_may_know_is_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(JWT_SECRET_FILE);
-        let secret = || fs::read_to_string(&file).unwrap();
-        jwt_secret(folder.path()).unwrap();
-        let first = secret();
-        jwt_secret(folder.path()).unwrap();
-        assert_eq!(secret(), first);
+    fn a_secret_that_others_may_know_is_replaced() {
+        for name in [JWT_SECRET_FILE, SERVICE_TOKEN_FILE] {
+            let make = |folder: &Path| {
+                jwt_secret(folder).unwrap();
+                service_token(folder).unwrap();
+            };
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join(name);
+            let secret = || {
+                assert!(is_private(&file), "{name}");
+                fs::read_to_string(&file).unwrap()
+            };
+            make(folder.path());
+            let first = secret();
+            make(folder.path());
+            assert_eq!(secret(), first, "{name}");
 
-        // A file of a cloned repository can be read by others.
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-        jwt_secret(folder.path()).unwrap();
-        let second = secret();
-        assert_ne!(second, first);
-        let other = folder.path().join("other");
-        fs::rename(&file, &other).unwrap();
-        std::os::unix::fs::symlink(&other, &file).unwrap();
-        jwt_secret(folder.path()).unwrap();
-        assert_ne!(secret(), second);
-        assert_eq!(fs::read_to_string(&other).unwrap(), second);
+            // A file of a cloned repository can be read by others.
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+            make(folder.path());
+            let second = secret();
+            assert_ne!(second, first, "{name}");
+            let other = folder.path().join("other");
+            fs::rename(&file, &other).unwrap();
+            std::os::unix::fs::symlink(&other, &file).unwrap();
+            make(folder.path());
+            assert_ne!(secret(), second, "{name}");
+            assert_eq!(fs::read_to_string(&other).unwrap(), second, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_service_token_that_no_request_can_carry_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        write_private(&folder.path().join(SERVICE_TOKEN_FILE), "two words").unwrap();
+        let error = service_token(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("service-token") && error.contains("delete the file"), "{error}");
     }
 }

@@ -17,6 +17,7 @@ mod replay;
 mod rooms;
 mod tail;
 mod token;
+mod up_credentials;
 mod watch;
 
 use process::oasis;
@@ -48,6 +49,8 @@ fn wrong_usage_ends_with_exit_code_2() {
         &["logs", "r", "--level", "loud"],
         &["emit-log", "r", "x", "--agent", "A"],
         &["rooms", "create"],
+        &["rooms", "--as", "ann", "--token", "t"],
+        &["logs", "r", "--as", "ann", "--url", "127.0.0.1:1"],
         &["nothing"],
         &[],
     ] {

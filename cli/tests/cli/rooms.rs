@@ -158,7 +158,7 @@ async fn an_error_names_the_room_and_says_what_to_do() {
     failed(rooms.oasis(&["rooms", "close", "hers", "--token", &bob]), &["room hers: only the owner"]);
     let done = rooms.oasis(&["rooms"]).env("READ_TOKEN", &bob).finish();
     assert_eq!((done.code, done.stdout.as_str()), (0, ""));
-    assert_eq!(done.stderr, "no rooms that this token may read\n");
+    assert_eq!(done.stderr, "no rooms that this user may read\n");
     // The owner may write and close.
     rooms.succeed(&["emit-log", "hers", "mine", "--token", &rooms.ann]);
     rooms.succeed(&["rooms", "close", "hers", "--token", &rooms.ann]);

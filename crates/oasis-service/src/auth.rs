@@ -90,6 +90,11 @@ impl Tokens {
         let tags = tokens.into_iter().map(|token| hmac::sign(&key, token.as_bytes())).collect();
         Ok(Self { key, tags })
     }
+
+    /// Accepts one more token. Its place is the last one.
+    pub fn push(&mut self, token: &str) {
+        self.tags.push(hmac::sign(&self.key, token.as_bytes()));
+    }
 }
 
 /// The items of a comma-separated list, without the blanks around them. Empty items are left out.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use oasis_core::Source;
-use oasis_service::{NoRandomness, Tokens, auth};
+use oasis_service::{NoRandomness, Secret, Tokens, auth};
 use ring::digest::{SHA256, digest};
 
 /// The maximum length of the name of a sender. The base64 text of a token of at least 16 bytes is longer than
@@ -59,6 +59,15 @@ pub enum BadTokens {
 }
 
 impl SenderTokens {
+    /// Adds a token that may only create rooms and write to every room. If the list already has the token,
+    /// its scope stays as it is.
+    pub fn add_for_rooms(&mut self, name: &str, token: &Secret) {
+        if self.scope(token.expose()).is_none() {
+            self.tokens.push(token.expose());
+            self.scopes.push(Scope::Only { owner: name.to_owned(), sources: Vec::new(), rooms: true });
+        }
+    }
+
     /// Whether the list has no tokens.
     pub(crate) fn is_empty(&self) -> bool {
         self.tokens.is_empty()
@@ -177,6 +186,24 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!([rooms("a"), rooms("b"), rooms("c")], [(0, true), (1, true), (1, false)]);
+    }
+
+    #[test]
+    fn a_token_for_rooms_is_added_to_the_tokens_of_the_list() {
+        let rooms = Scope::Only { owner: "up".into(), sources: Vec::new(), rooms: true };
+        let added = |list: &str| {
+            let mut tokens = parse(list);
+            tokens.add_for_rooms("up", &Secret::from("new,=:+".to_owned()));
+            tokens
+        };
+        assert_eq!(added("").scope("new,=:+"), Some(&rooms));
+        let tokens = added("a,ci=b:agent.ping");
+        assert_eq!(tokens.scope("a"), Some(&Scope::All));
+        assert_eq!(tokens.scope("b"), Some(&only("ci", &[Source::AgentPing])));
+        assert_eq!(tokens.scope("new,=:+"), Some(&rooms));
+        let mut tokens = parse("a");
+        tokens.add_for_rooms("up", &Secret::from("a".to_owned()));
+        assert_eq!(tokens.scope("a"), Some(&Scope::All));
     }
 
     #[test]
