@@ -42,8 +42,6 @@ const GUARDS: &str = "\
       ) AS triggers, \
       (SELECT attidentity::text FROM pg_attribute WHERE attrelid = e.oid AND attname = 'id') AS identity, \
       (SELECT seqcache FROM pg_sequence WHERE seqrelid = s.oid) AS cache, \
-      CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT') \
-         THEN pg_sequence_last_value(s.oid) END AS drawn, \
       current_setting('transaction_read_only') = 'on' AS read_only, \
       has_table_privilege(e.oid, 'SELECT') AND NOT (row_security_active(e.oid) AND NOT EXISTS ( \
          SELECT FROM policies WHERE polrelid = e.oid AND polcmd IN ('*', 'r'))) AS may_read, \
@@ -61,6 +59,14 @@ const GUARDS: &str = "\
     FROM (SELECT '{schema}.oasis_events'::regclass AS oid) AS e, \
          (SELECT '{schema}.oasis_feed_state'::regclass AS oid) AS f, \
          (SELECT '{schema}.oasis_events_id_seq'::regclass AS oid) AS s";
+
+/// Reads the highest id in the table, and the last id that the sequence has given out. Writers append meanwhile.
+/// The snapshot of the table is older than the value of the sequence, so the sequence is not behind the table.
+const NEWEST: &str = "\
+    SELECT (SELECT coalesce(max(id), 0) FROM {schema}.oasis_events) AS newest, \
+      CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT') \
+         THEN pg_sequence_last_value(s.oid) END AS drawn \
+    FROM (SELECT '{schema}.oasis_events_id_seq'::regclass AS oid) AS s";
 
 /// Lists the sessions that writers wait for. A session is listed if it holds the writers' lock, or if it
 /// makes another session wait for that lock or for the table itself, for example with an `ALTER TABLE`. Only
@@ -160,9 +166,9 @@ async fn guards(client: &Client, schema: &Schema, need: Need) -> Result<Vec<Stri
     }
 
     if row.get("may_read") {
-        let drawn: Option<i64> = row.get("drawn");
-        let newest = schema.sql("SELECT coalesce(max(id), 0) FROM {schema}.oasis_events");
-        let newest = client.query_typed(&newest, &[]).await?.first().map_or(0, |row| row.get::<_, i64>(0));
+        let rows = client.query_typed(&schema.sql(NEWEST), &[]).await?;
+        let newest = rows.first().map_or(0, |row| row.get::<_, i64>("newest"));
+        let drawn = rows.first().and_then(|row| row.get::<_, Option<i64>>("drawn"));
         // `drawn` is null before the first append, and for a role that has no right to the sequence.
         if drawn.is_some_and(|drawn| drawn < newest) {
             let next = newest + 1_000_000;

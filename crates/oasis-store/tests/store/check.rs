@@ -6,6 +6,27 @@ use oasis_store::{Need, Schema, migrate_in};
 
 use crate::{client, database, parse, plain_insert, store, store_in};
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_finds_nothing_wrong_while_writers_append() {
+    let db = database().await;
+    let store = store(&db.url);
+    let writers: Vec<_> = (0..2)
+        .map(|_| {
+            let url = db.url.clone();
+            tokio::spawn(async move {
+                let client = client(&url).await;
+                for number in 0.. {
+                    client.batch_execute(&plain_insert(number)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for _ in 0..100 {
+        assert_eq!(store.check(Need::Read).await, Vec::<String>::new());
+    }
+    writers.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 #[tokio::test]
 async fn check_reports_every_missing_guard() {
     let db = database().await;
