@@ -39,6 +39,9 @@ struct Stored {
     duplicates: usize,
 }
 
+/// What a client can do if its events were not stored.
+const AGAIN: &str = "send the request again; an event with a dedup_key is stored only once";
+
 /// Stores the events of a request.
 ///
 /// # Errors
@@ -61,7 +64,7 @@ pub(crate) async fn answer(
         events::read(&head.headers, &body, Ts::clamped(Timestamp::now()), agents).await?;
     drop(body);
     let events = sender.own(events)?;
-    let appended = appender.append(events, arrived).await.map_err(not_stored)?;
+    let appended = appender.append(events, arrived).await.map_err(|error| not_stored(error, AGAIN))?;
     let ids: Vec<Option<i64>> = appended.iter().map(|appended| appended.id).collect();
     let (id, ts) = if let [only] = appended[..] { (only.id, only.ts) } else { (None, None) };
     let stored = Stored {
@@ -75,11 +78,10 @@ pub(crate) async fn answer(
     response::json(if created { StatusCode::CREATED } else { StatusCode::OK }, &stored)
 }
 
-/// The answer to a request whose events were not stored.
-pub(crate) fn not_stored(error: AppendError) -> ApiError {
+/// The answer to a request whose events were not stored. `again` says how the client sends the request again.
+pub(crate) fn not_stored(error: AppendError, again: &'static str) -> ApiError {
     match error.caller_message() {
-        Some((code, message)) => ApiError::unavailable(code, message, error)
-            .hint("send the request again; an event with a dedup_key is stored only once"),
+        Some((code, message)) => ApiError::unavailable(code, message, error).hint(again),
         // The checks of ingest accepted the event, but the table refused it. The table would refuse the event
         // again, so the answer has no hint to retry.
         None => ApiError::internal(error),

@@ -59,10 +59,10 @@ impl Rooms {
         request: Request,
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
-        let arrived = Instant::now();
         Query::parse(request.uri().query(), &[])?;
         self.changeable(room, &caller).await?;
         let wanted = Wanted::parse(body::object(&body::read(request, context, MOST_BYTES).await?)?)?;
+        let arrived = Instant::now();
         // The room and the rights of the caller may have changed while the body arrived.
         let state = self.changeable(room, &caller).await?;
         if matches!(caller, Caller::Viewer(_)) && wanted.owner.is_some() {
@@ -137,7 +137,8 @@ impl Rooms {
         let now = Ts::clamped(Timestamp::now());
         let event = change.into_event(room, now);
         let event = event.map_err(|why| ApiError::bad_request("bad_room", why.to_string()))?;
-        let appended = self.appender.append(vec![event], arrived).await.map_err(not_stored)?;
+        let appended = self.appender.append(vec![event], arrived).await;
+        let appended = appended.map_err(|error| not_stored(error, "send the request again"))?;
         // The tail of this gateway forgets the state too, but a little later.
         self.directory.forget(room.channel());
         Ok(appended.iter().all(|appended| !appended.duplicate))

@@ -33,6 +33,8 @@ const MOST_LINE_BYTES: usize = 128 << 10;
 const MOST_UNBROKEN_BYTES: usize = 64 << 10;
 /// The maximum length of the header `Idempotency-Key`, in bytes.
 const MOST_KEY_BYTES: usize = 255;
+/// What a client can do if its lines were not stored.
+const AGAIN: &str = "send the request again; with an Idempotency-Key, no line is stored twice";
 /// The maximum number of refused lines that an error names.
 const MOST_NAMED: usize = 10;
 
@@ -58,11 +60,12 @@ impl Rooms {
         request: Request,
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
-        let arrived = Instant::now();
         self.check_writable(room, &*self.state(room).await?, &caller)?;
         Query::parse(request.uri().query(), &[])?;
         let key = idempotency_key(request.headers())?;
         let body = body::read(request, context, MOST_BYTES).await?;
+        // The time limit of the append does not include the time that a slow client needs for its body.
+        let arrived = Instant::now();
         let mut events = read(&body, room, Ts::clamped(Timestamp::now())).await?;
         drop(body);
         // The room and the rights of the caller may have changed while the body arrived. The state of the
@@ -79,7 +82,8 @@ impl Rooms {
             }
         }
         let accepted = events.len();
-        let appended = self.appender.append(events, arrived).await.map_err(not_stored)?;
+        let appended =
+            self.appender.append(events, arrived).await.map_err(|error| not_stored(error, AGAIN))?;
         let last_id = appended.last().and_then(|last| last.id);
         response::json(StatusCode::CREATED, &Stored { accepted, last_id })
     }

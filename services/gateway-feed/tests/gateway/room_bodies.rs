@@ -2,6 +2,7 @@
 //! in the meantime.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use oasis_store::Revocation;
 use serde_json::{Value, json};
@@ -114,6 +115,22 @@ async fn a_user_who_is_revoked_while_the_body_arrives_writes_nothing() {
     for request in [put, post] {
         let (status, body) = request.end().await;
         assert_eq!((status, &body["error"]["code"]), (401, &json!("bad_token")), "{body}");
+    }
+    gateway.stop().await;
+}
+
+/// A body may take 30 s to arrive. An append is given up after 5 s.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_takes_longer_than_an_append_may_take_is_stored() {
+    let db = database().await;
+    let gateway = gateway(&db.url).await;
+    open_room(&gateway, "r", json!({})).await;
+    let put = Slow::begin(gateway.address, ("PUT", "/api/v1/rooms/r"), SERVICE, &json!({"title": "t"})).await;
+    let post = Slow::begin(gateway.address, ("POST", "/api/v1/rooms/r/logs"), SERVICE, &line("x")).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    for (request, status) in [(put, 200), (post, 201)] {
+        let (answered, body) = request.end().await;
+        assert_eq!(answered, status, "{body}");
     }
     gateway.stop().await;
 }
