@@ -66,7 +66,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         line(format_args!("the token {jti} is revoked"))?;
     }
     if let Some(sub) = args.what.sub {
-        let before = Ts::clamped(Timestamp::now());
+        // The clock of this machine may be behind the clock with which the keys were made.
+        let before = Ts::clamped(store.server_facts().await?.clock);
         let keys = store.revoke(&Revocation::User { sub: sub.clone(), before, until }).await?;
         line(format_args!("all tokens of {sub} from before {before} are revoked, and {keys} API keys"))?;
     }

@@ -2,10 +2,12 @@
 //! one. So each batch sends only one statement at a time, however many clients connect at the same time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use oasis_store::StoreError;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
 
 /// The maximum number of lookups that share a statement.
 const MOST_KEYS: usize = 500;
@@ -48,6 +50,32 @@ struct Waiting<K, V> {
     lookups: Vec<(K, oneshot::Sender<Result<V, ReadError>>)>,
     /// Whether a task is sending statements.
     running: bool,
+    pace: Pace,
+}
+
+/// Decides how long to wait after a statement. If many clients connect, for example after a restart, a short
+/// pause lets more lookups share the next statement. Otherwise, each statement would have only the lookups
+/// that arrived within about a millisecond, and PostgreSQL would plan thousands of statements.
+struct Pace {
+    window: Instant,
+    /// The number of lookups since the beginning of the window.
+    lookups: usize,
+}
+
+impl Pace {
+    const WINDOW: Duration = Duration::from_millis(100);
+    /// With more lookups than this in a window, there is a pause after each statement.
+    const MOST: usize = 50;
+    const PAUSE: Duration = Duration::from_millis(40);
+
+    /// Counts the lookups of a statement, and returns the pause after this statement.
+    fn pause_after(&mut self, lookups: usize, now: Instant) -> Option<Duration> {
+        if now - self.window > Self::WINDOW {
+            (self.window, self.lookups) = (now, 0);
+        }
+        self.lookups += lookups;
+        (self.lookups > Self::MOST).then_some(Self::PAUSE)
+    }
 }
 
 impl<K, V> Clone for Batch<K, V> {
@@ -61,7 +89,8 @@ impl<K: Send + 'static, V: Send + 'static> Batch<K, V> {
     where
         F: Future<Output = Result<Vec<V>, ReadError>> + Send + 'static,
     {
-        let waiting = Mutex::new(Waiting { lookups: Vec::new(), running: false });
+        let pace = Pace { window: Instant::now(), lookups: 0 };
+        let waiting = Mutex::new(Waiting { lookups: Vec::new(), running: false, pace });
         Self(Arc::new(Inner { waiting, lookup: Box::new(move |keys| Box::pin(lookup(keys))) }))
     }
 
@@ -90,7 +119,7 @@ impl<K: Send + 'static, V: Send + 'static> Inner<K, V> {
     /// Sends statements until no lookup waits.
     async fn run(self: Arc<Self>) {
         loop {
-            let mut next = {
+            let (mut next, pause) = {
                 let mut waiting = self.lock();
                 // A client that has disconnected needs no answer.
                 waiting.lookups.retain(|(_, answer)| !answer.is_closed());
@@ -99,7 +128,8 @@ impl<K: Send + 'static, V: Send + 'static> Inner<K, V> {
                     return;
                 }
                 let most = waiting.lookups.len().min(MOST_KEYS);
-                waiting.lookups.drain(..most).collect::<Vec<_>>()
+                let pause = waiting.pace.pause_after(most, Instant::now());
+                (waiting.lookups.drain(..most).collect::<Vec<_>>(), pause)
             };
             let (keys, answers): (Vec<K>, Vec<_>) = next.drain(..).unzip();
             // A separate task runs the lookup. So a panic affects only this statement.
@@ -113,16 +143,16 @@ impl<K: Send + 'static, V: Send + 'static> Inner<K, V> {
                     answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
                 }
             }
+            if let Some(pause) = pause {
+                sleep(pause).await;
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::future::join_all;
-    use tokio::time::sleep;
 
     use super::*;
 
@@ -154,6 +184,29 @@ mod tests {
         assert_eq!(values, (10..1_110).map(|key| 2 * key).collect::<Vec<_>>());
         assert_eq!(*sizes.lock().unwrap(), [500, 500, 100]);
         assert_eq!(batch.get(1).await.unwrap(), 2, "a later lookup starts a new statement");
+    }
+
+    /// 2,000 clients connect within a second, and then one client per 50 ms.
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_shares_few_statements_and_a_single_client_does_not_wait() {
+        let (batch, sizes) = doubling();
+        let crowd = (10..2_010_u64).map(|key| {
+            let batch = batch.clone();
+            tokio::spawn(async move {
+                sleep(Duration::from_micros(500 * key)).await;
+                batch.get(key as usize).await.unwrap()
+            })
+        });
+        join_all(crowd).await;
+        let statements = sizes.lock().unwrap().len();
+        assert!(statements <= 25, "{statements}");
+        sleep(Duration::from_secs(1)).await;
+        for key in 10..20 {
+            let began = Instant::now();
+            batch.get(key).await.unwrap();
+            assert_eq!(began.elapsed(), Duration::from_millis(10));
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,11 +1,12 @@
 //! Tests rooms while the database is not available: open streams stay open, and new viewers wait.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use oasis_postgres::testing;
 use serde_json::json;
 
-use crate::client::send;
+use crate::client::{get, send};
 use crate::postgres;
 use crate::room_servers::insert_row;
 use crate::rooms::{Log, gateway, open_room, token};
@@ -25,6 +26,10 @@ async fn streams_outlive_an_outage_of_the_database_and_get_each_line_once() {
         open.push_back(Log::open(&gateway, "r", "?tail=0", token).await.connected().await);
     }
     cluster.kill().unwrap();
+    // A backend may answer for a moment after the kill.
+    while get(gateway.address, "/ready").await.status == 200 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 
     // These viewers connect while the gateway cannot decide whether they may read.
     let waiting = async |room: &str, token: &str| {
