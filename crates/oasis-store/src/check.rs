@@ -61,8 +61,8 @@ const GUARDS: &str = "\
          (SELECT '{schema}.oasis_events_id_seq'::regclass AS oid) AS s";
 
 /// Reads the highest id in the table, and the last id that the sequence has given out. Writers append
-/// meanwhile. The snapshot of the table is older than the value of the sequence, so the sequence is not behind
-/// the table.
+/// meanwhile. The snapshot of the table is older than the value of the sequence, so the sequence is not
+/// behind the table.
 const NEWEST: &str = "\
     SELECT (SELECT coalesce(max(id), 0) FROM {schema}.oasis_events) AS newest, \
       CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT') \
