@@ -7,11 +7,10 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Subcommand;
 use jiff::Timestamp;
-use oasis_core::{Ts, is_invisible};
-use oasis_identity::Secrets;
+use oasis_core::{Ts, is_name};
+use oasis_identity::generate_api_key;
 use oasis_service::args::parse_duration;
 use oasis_store::{ApiKey, DatabaseArgs, NewApiKey};
-use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use crate::database;
@@ -29,8 +28,6 @@ Examples:
 A key is printed only once. A program sends it as `Authorization: Bearer KEY` or
 as `X-Api-Key: KEY`, never in a URL.";
 
-/// The start of every key.
-const PREFIX: &str = "sk_live_";
 /// The number of characters at the end of a key that `oasis keys list` shows.
 const HINT: usize = 4;
 const HEADERS: [&str; 7] = ["ID", "USER", "KEY", "NAME", "CREATED", "EXPIRES", "STATE"];
@@ -116,9 +113,7 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
         }
     };
     let store = database::open(*args.database, "oasis keys").await?;
-    let key = format!("{PREFIX}{}", Secrets::generate()?.expose());
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, key.as_bytes()).as_ref());
+    let (key, hash) = generate_api_key()?;
     let new = NewApiKey {
         id: random::guid(),
         user_id: args.user,
@@ -216,8 +211,7 @@ fn table(keys: &[ApiKey], now: Timestamp, paint: Paint) -> Vec<String> {
 /// # Errors
 /// The text breaks this rule.
 pub(crate) fn parse_id(text: &str) -> Result<String, String> {
-    let is_plain = !text.chars().any(|c| c.is_control() || is_invisible(c));
-    if is_plain && (1..=256).contains(&text.len()) {
+    if is_name(text) {
         Ok(text.to_owned())
     } else {
         Err("expected 1 to 256 bytes without control characters and invisible characters".to_owned())

@@ -34,7 +34,7 @@ pub use escapes::repair_escapes;
 pub use event::{DedupKey, Event, NewEvent, TICKER_FIELDS, Ticker};
 pub use find::Prefixes;
 pub use invalid::Invalid;
-pub use invisible::is_invisible;
+pub use invisible::{MOST_NAME_BYTES, is_invisible, is_name};
 pub use json::parse_json;
 pub use link::Link;
 pub use meta::{Meta, MetaValue};

@@ -31,8 +31,6 @@ pub mod kinds {
 
 /// The maximum length of a message in bytes.
 pub const MOST_MESSAGE_BYTES: usize = 8 << 10;
-/// The maximum length of the id of an owner, and of a title, in bytes.
-pub const MOST_NAME_BYTES: usize = 256;
 
 /// The id of a room: 1 to 128 characters of A-Z, a-z, 0-9, dot, `_` and `-`, but not `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

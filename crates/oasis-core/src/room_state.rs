@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::room::{MOST_NAME_BYTES, Readers, kinds};
+use crate::invisible::MOST_NAME_BYTES;
+use crate::room::{Readers, kinds};
 use crate::ts::Ts;
 
 /// The current state of a room.

@@ -1,9 +1,7 @@
 //! [`Rules`]: checks the claims of a token whose signature is valid.
 
-use std::borrow::Cow;
-
 use jiff::{SignedDuration, Timestamp};
-use oasis_core::{Ts, is_invisible};
+use oasis_core::{Ts, is_name};
 
 use crate::members::{BadObject, Members, has_only_different_names, number, text, texts};
 use crate::rejection::Rejection;
@@ -11,8 +9,6 @@ use crate::viewer::Viewer;
 
 /// How far the clock of an issuer may differ from the clock of this machine.
 pub const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
-/// The maximum length of `sub` and `jti`, in bytes.
-const MOST_ID_BYTES: usize = 256;
 /// The claims of OASIS DevHub begin with this prefix.
 const OWN_PREFIX: &str = "oasis.";
 pub(crate) const ADMIN: &str = "oasis.admin";
@@ -107,12 +103,7 @@ fn time(claims: &Members<'_>, name: &'static str) -> Result<Option<Ts>, Rejectio
 /// Reads a claim that is an id: a short string without control characters, which is safe to store and to log.
 fn id(claims: &Members<'_>, name: &'static str) -> Result<Option<String>, Rejection> {
     let Some(value) = claims.get(name) else { return Ok(None) };
-    let is_plain = |id: &str| id.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    let is_hostile = |c: char| c.is_control() || is_invisible(c);
-    let is_id = |id: &Cow<'_, str>| {
-        (1..=MOST_ID_BYTES).contains(&id.len()) && (is_plain(id) || !id.contains(is_hostile))
-    };
-    let id = text(value).filter(is_id).ok_or(Rejection::BadClaim(name))?;
+    let id = text(value).filter(|id| is_name(id)).ok_or(Rejection::BadClaim(name))?;
     Ok(Some(id.into_owned()))
 }
 

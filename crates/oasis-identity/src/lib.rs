@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests may panic"))]
 
 mod algorithm;
+mod api_key;
 mod args;
 mod claims;
 mod header;
@@ -29,6 +30,7 @@ mod viewer;
 #[cfg(test)]
 mod tests;
 
+pub use api_key::{ApiKeyHash, api_key_hash, generate_api_key};
 pub use args::{IdentityArgs, List, NoItems};
 pub use claims::{LEEWAY, Rules};
 pub use jwks::{BadJwksUrl, JwksUrl};

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use hyper::Uri;
 use jiff::Timestamp;
 use oasis_core::Ts;
-use oasis_identity::{Keys, Rejection};
+use oasis_identity::{ApiKeyHash, Keys, Rejection, api_key_hash};
 use oasis_service::{ApiError, Presented, Query, Request, bearer};
 use oasis_store::{ApiKey, Store};
-use ring::digest::{SHA256, digest};
 
 use super::not_admitted::NotAdmitted;
 use super::origins::Origins;
@@ -18,9 +17,6 @@ use super::sender_tokens::SenderTokens;
 use super::senders::Sender;
 use super::viewer::{Credential, Viewer};
 use crate::batch::Batch;
-
-/// The prefix of API keys.
-const API_KEY: &str = "sk_live_";
 
 /// The sender of a request to a private route.
 #[derive(Debug, Clone)]
@@ -35,18 +31,15 @@ pub(crate) enum Caller<'a> {
 pub(crate) struct Callers {
     services: SenderTokens,
     keys: Keys,
-    api_keys: Batch<Hash, Option<ApiKey>>,
+    api_keys: Batch<ApiKeyHash, Option<ApiKey>>,
     revocations: Arc<Revocations>,
     origins: Origins,
 }
 
-/// The SHA-256 of an API key.
-type Hash = [u8; 32];
-
 /// A credential in a request.
 enum Credentials<'s, 'r> {
     Service(Sender<'s>),
-    ApiKey(Hash),
+    ApiKey(ApiKeyHash),
     Token(Cow<'r, str>),
 }
 
@@ -58,11 +51,11 @@ impl Callers {
         revocations: Arc<Revocations>,
         origins: Origins,
     ) -> Self {
-        let api_keys = Batch::new(move |hashes: Vec<Hash>| {
+        let api_keys = Batch::new(move |hashes: Vec<ApiKeyHash>| {
             let store = store.clone();
             async move {
                 let found = store.api_keys(&hashes).await?;
-                let of = |hash: &Hash| found.iter().find(|key| key.hash == *hash).cloned();
+                let of = |hash: &ApiKeyHash| found.iter().find(|key| key.hash == *hash).cloned();
                 Ok(hashes.iter().map(of).collect())
             }
         });
@@ -117,22 +110,22 @@ impl Callers {
         let headers = request.headers();
         match bearer(headers) {
             Presented::Malformed => return Err(bad_token()),
-            Presented::Token(token) => match self.services.scope(token) {
-                Some(scope) => return Ok(Credentials::Service(Sender::new(scope))),
-                None if token.starts_with(API_KEY) => return Ok(Credentials::ApiKey(hash(token))),
-                None if !self.keys.is_empty() => return Ok(Credentials::Token(token.into())),
-                None if !self.services.is_empty() => {
+            Presented::Token(token) => match (self.services.scope(token), api_key_hash(token)) {
+                (Some(scope), _) => return Ok(Credentials::Service(Sender::new(scope))),
+                (None, Some(hash)) => return Ok(Credentials::ApiKey(hash)),
+                (None, None) if !self.keys.is_empty() => return Ok(Credentials::Token(token.into())),
+                (None, None) if !self.services.is_empty() => {
                     return Err(bad_token().hint("this gateway accepts INGEST_TOKENS and API keys only"));
                 }
-                None => {}
+                (None, None) => {}
             },
             Presented::Nothing => {}
         }
         if let Some(key) = headers.get("x-api-key") {
             let mut keys = headers.get_all("x-api-key").iter();
             let is_only = keys.next().is_some() && keys.next().is_none();
-            let key = key.to_str().ok().filter(|key| is_only && key.starts_with(API_KEY));
-            return Ok(Credentials::ApiKey(hash(key.ok_or_else(bad_token)?)));
+            let hash = key.to_str().ok().filter(|_| is_only).and_then(api_key_hash);
+            return Ok(Credentials::ApiKey(hash.ok_or_else(bad_token)?));
         }
         if self.keys.is_empty() {
             return Err(ApiError::forbidden("auth_not_configured", "this gateway knows no users yet").hint(
@@ -142,7 +135,7 @@ impl Callers {
         match in_query(request.uri()) {
             Presented::Malformed => return Err(bad_token()),
             // URLs are logged in many places, and an API key is valid for a long time.
-            Presented::Token(token) if token.starts_with(API_KEY) => {
+            Presented::Token(token) if api_key_hash(&token).is_some() => {
                 return Err(bad_token().hint("send an API key in the header x-api-key, never in the address"));
             }
             Presented::Token(token) => return Ok(Credentials::Token(token)),
@@ -157,7 +150,7 @@ impl Callers {
         }
     }
 
-    async fn of_api_key(&self, hash: Hash, now: Ts) -> Result<Viewer, NotAdmitted> {
+    async fn of_api_key(&self, hash: ApiKeyHash, now: Ts) -> Result<Viewer, NotAdmitted> {
         let found = self.api_keys.get(hash).await.map_err(|error| {
             let message = "the API key cannot be checked now";
             NotAdmitted::Unavailable(ApiError::unavailable("database_unavailable", message, error))
@@ -196,12 +189,6 @@ impl<'a> Caller<'a> {
 /// 401: the same answer for every refused token.
 fn bad_token() -> ApiError {
     ApiError::unauthorized("bad_token", Rejection::PUBLIC)
-}
-
-fn hash(key: &str) -> Hash {
-    let mut hash = Hash::default();
-    hash.copy_from_slice(digest(&SHA256, key.as_bytes()).as_ref());
-    hash
 }
 
 /// The token in the query, even if another part of the query is invalid.

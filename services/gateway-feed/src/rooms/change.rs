@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use jiff::Timestamp;
-use oasis_core::room::{MOST_NAME_BYTES, Readers, RoomChange, RoomId};
-use oasis_core::{Ts, is_invisible};
+use oasis_core::room::{Readers, RoomChange, RoomId};
+use oasis_core::{MOST_NAME_BYTES, Ts, is_name};
 use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
 use oasis_store::ChannelState;
 use serde_json::{Map, Value};
@@ -196,15 +196,10 @@ fn check_owner(owner: Option<&str>, readers: Readers) -> Result<(), ApiError> {
 
 /// Removes a text or null from the members.
 fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<Option<String>>, ApiError> {
-    let hostile = |c: char| c.is_control() || is_invisible(c);
     match members.remove(name) {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(None)),
-        Some(Value::String(text))
-            if (1..=MOST_NAME_BYTES).contains(&text.len()) && !text.contains(hostile) =>
-        {
-            Ok(Some(Some(text)))
-        }
+        Some(Value::String(text)) if is_name(&text) => Ok(Some(Some(text))),
         Some(_) => Err(bad(
             name,
             format!("expected null or a text of 1 to {MOST_NAME_BYTES} bytes without control characters"),

@@ -1,7 +1,8 @@
 //! The flags for sending the output of a command to a room.
 
 use clap::Args;
-use oasis_core::room::{AgentType, MOST_NAME_BYTES, Readers, RoomId};
+use oasis_core::MOST_NAME_BYTES;
+use oasis_core::room::{AgentType, Readers, RoomId};
 use oasis_service::Secret;
 use oasis_service::client::Base;
 
