@@ -1,9 +1,8 @@
 //! Reads the current states of channels from the table `oasis_channels`. A trigger of `oasis_events` keeps
-//! this table up to date. So far, only rooms have states.
+//! this table up to date.
 
 use jiff::Timestamp;
-use oasis_core::room::Readers;
-use oasis_core::{Channel, Invalid, Task, Ts};
+use oasis_core::{Channel, Invalid, RoomState, Task, Ts};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -16,20 +15,8 @@ use crate::store::Store;
 pub struct ChannelState {
     /// The channel.
     pub channel: Channel,
-    /// The user who owns the channel.
-    pub owner: Option<String>,
-    /// Who may read the channel.
-    pub readers: Readers,
-    /// Whether the channel is closed.
-    pub is_closed: bool,
-    /// The title.
-    pub title: Option<String>,
-    /// The newest row that the state contains.
-    pub last_id: i64,
-    /// When the channel was opened.
-    pub created_at: Ts,
-    /// When the state changed for the last time.
-    pub updated_at: Ts,
+    /// The state of the room. So far, only rooms have states.
+    pub room: RoomState,
 }
 
 /// The states of some channels.
@@ -73,8 +60,7 @@ impl ChannelState {
         let last_id = row.try_get("last_id")?;
         let newer = |why| StoreError::Newer { id: last_id, why };
         let time = |column| row.try_get::<_, Timestamp>(column).map(Ts::clamped);
-        Ok(Self {
-            channel: Channel::stored(row.try_get("channel")?),
+        let room = RoomState {
             owner: row.try_get("owner")?,
             readers: row.try_get::<_, &str>("readers")?.parse().map_err(newer)?,
             is_closed: match row.try_get("state")? {
@@ -86,7 +72,8 @@ impl ChannelState {
             last_id,
             created_at: time("created_at")?,
             updated_at: time("updated_at")?,
-        })
+        };
+        Ok(Self { channel: Channel::stored(row.try_get("channel")?), room })
     }
 }
 
@@ -133,7 +120,7 @@ impl Store {
         let most = usize::try_from(select.limit).unwrap_or_default();
         let more = rooms.len() > most;
         rooms.truncate(most);
-        Ok(RoomPage { next: rooms.last().filter(|_| more).map(|room| room.last_id), rooms })
+        Ok(RoomPage { next: rooms.last().filter(|_| more).map(|last| last.room.last_id), rooms })
     }
 }
 

@@ -116,8 +116,9 @@ impl Rights {
         }
         match self.look_up(channel).await {
             Ok(room) => {
-                let refused =
-                    |viewer: &access::Viewer| room.as_deref().is_none_or(|room| !may_read(room, viewer));
+                let refused = |viewer: &access::Viewer| {
+                    room.as_deref().is_none_or(|state| !may_read(&state.room, viewer))
+                };
                 ends.end(&subject, CloseReason::Revoked, refused);
             }
             Err(error) => {

@@ -144,7 +144,10 @@ async fn rooms_with_rows_from_before_the_step_get_their_states() {
     let rooms = [Channel::stored("room:a"), Channel::stored("room:b")];
     let states = crate::store(&db.url).channels(&rooms).await.unwrap().states;
     let [state] = &states[..] else { panic!("one room was opened: {states:?}") };
-    assert_eq!((state.owner.as_deref(), state.readers, state.last_id), (Some("ann"), Readers::Owner, 3));
+    assert_eq!(
+        (state.room.owner.as_deref(), state.room.readers, state.room.last_id),
+        (Some("ann"), Readers::Owner, 3)
+    );
 }
 
 /// The statements of the previous version still work with the current schema, and return the same results.

@@ -14,7 +14,7 @@ async fn states(store: &Store, names: &[&str]) -> Vec<ChannelState> {
 }
 
 fn may_read(room: &ChannelState, viewer: &str) -> bool {
-    room.readers == Readers::SignedIn || room.owner.as_deref() == Some(viewer)
+    room.room.readers == Readers::SignedIn || room.room.owner.as_deref() == Some(viewer)
 }
 
 #[tokio::test]
@@ -72,8 +72,8 @@ async fn a_rebuild_never_gives_more_access_than_before() {
         assert_eq!((rebuilt.channels, rebuilt.narrowed.len()), (4, 4));
         let states = states(&store, &["room:closed", "room:private", "room:taken", "room:nobodys"]).await;
         let [closed, nobodys, private, taken] = &states[..] else { panic!("{states:?}") };
-        assert!(closed.is_closed && !may_read(private, "bob") && may_read(private, "ann"));
-        assert_eq!((taken.owner.as_deref(), nobodys.owner.as_deref()), (None, None));
+        assert!(closed.room.is_closed && !may_read(private, "bob") && may_read(private, "ann"));
+        assert_eq!((taken.room.owner.as_deref(), nobodys.room.owner.as_deref()), (None, None));
     }
     // A state that gives more access than the rows is corrected.
     client.batch_execute(&insert_row("room:z", "room.opened", r#"{"readers": "owner"}"#)).await.unwrap();
@@ -82,13 +82,13 @@ async fn a_rebuild_never_gives_more_access_than_before() {
     client.batch_execute(harm).await.unwrap();
     assert_eq!(store.rebuild_channels().await.unwrap().corrected, [Channel::stored("room:z")]);
     let z = states(&store, &["room:z"]).await.pop().unwrap();
-    assert!(z.is_closed && !may_read(&z, "ann"));
+    assert!(z.room.is_closed && !may_read(&z, "ann"));
     // The next change of the room gives access again.
     let update = insert_row("room:taken", "room.updated", r#"{"owner": "ann"}"#);
     client.batch_execute(&update).await.unwrap();
     let rebuilt = store.rebuild_channels().await.unwrap();
     assert!(!rebuilt.narrowed.contains(&Channel::stored("room:taken")), "{rebuilt:?}");
-    assert_eq!(states(&store, &["room:taken"]).await[0].owner.as_deref(), Some("ann"));
+    assert_eq!(states(&store, &["room:taken"]).await[0].room.owner.as_deref(), Some("ann"));
 }
 
 /// There are more rooms than one transaction handles.

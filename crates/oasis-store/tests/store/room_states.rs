@@ -85,9 +85,7 @@ async fn folded(client: &Client) -> Vec<ChannelState> {
         );
     }
     let channels = states.into_iter().filter_map(|(channel, state)| {
-        let RoomState { owner, readers, is_closed, title, last_id, created_at, updated_at } = state?;
-        let channel = Channel::parse(&channel).unwrap();
-        Some(ChannelState { channel, owner, readers, is_closed, title, last_id, created_at, updated_at })
+        Some(ChannelState { channel: Channel::parse(&channel).unwrap(), room: state? })
     });
     channels.collect()
 }

@@ -28,16 +28,18 @@ async fn the_state_of_a_room_follows_its_rows() {
 
     append(&client, "a", "room.opened", r#"{"owner": "ann", "readers": "owner", "title": "It's"}"#).await;
     let opened = state(&store, "a").await.unwrap();
-    assert_eq!((opened.owner.as_deref(), opened.title.as_deref()), (Some("ann"), Some("It's")));
-    assert_eq!((opened.readers, opened.is_closed, opened.last_id), (Readers::Owner, false, 2));
+    assert_eq!((opened.room.owner.as_deref(), opened.room.title.as_deref()), (Some("ann"), Some("It's")));
+    assert_eq!((opened.room.readers, opened.room.is_closed, opened.room.last_id), (Readers::Owner, false, 2));
     append(&client, "a", "log", r#"{"message": "x"}"#).await;
     assert_eq!(state(&store, "a").await.unwrap(), opened, "a line does not change the state");
     append(&client, "a", "room.closed", "{}").await;
     append(&client, "a", "room.updated", r#"{"title": null, "readers": "signed_in"}"#).await;
     let closed = state(&store, "a").await.unwrap();
-    assert_eq!((closed.title.as_deref(), closed.readers), (None, Readers::SignedIn));
-    assert_eq!((closed.is_closed, closed.last_id), (true, 5));
-    assert!(closed.updated_at >= closed.created_at && closed.created_at == opened.created_at);
+    assert_eq!((closed.room.title.as_deref(), closed.room.readers), (None, Readers::SignedIn));
+    assert_eq!((closed.room.is_closed, closed.room.last_id), (true, 5));
+    assert!(
+        closed.room.updated_at >= closed.room.created_at && closed.room.created_at == opened.room.created_at
+    );
 
     append(&client, "b", "room.opened", "{}").await;
     let names = ["room:a", "room:b", "room:c", "devhub"].map(|name| Channel::parse(name).unwrap());
@@ -78,8 +80,8 @@ async fn the_state_has_all_changes_that_were_made_at_the_same_time() {
     }
     writers.join_all().await;
     let state = state(&store, "a").await.unwrap();
-    assert_eq!((state.owner.as_deref(), state.title.as_deref()), (Some("49"), Some("49")));
-    assert_eq!(state.last_id, 101);
+    assert_eq!((state.room.owner.as_deref(), state.room.title.as_deref()), (Some("49"), Some("49")));
+    assert_eq!(state.room.last_id, 101);
 }
 
 async fn list(store: &Store, viewer: &str, query: &RoomQuery) -> (Vec<String>, Option<i64>) {
@@ -148,5 +150,5 @@ async fn the_times_of_a_room_are_when_its_rows_were_recorded() {
     let sql = "SELECT recorded_at FROM oasis_events";
     let recorded: std::time::SystemTime = client.query_one(sql, &[]).await.unwrap().get(0);
     let state = state(&store(&db.url), "a").await.unwrap();
-    assert_eq!(state.created_at, Ts::clamped(recorded.try_into().unwrap()));
+    assert_eq!(state.room.created_at, Ts::clamped(recorded.try_into().unwrap()));
 }

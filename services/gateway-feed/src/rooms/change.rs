@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use jiff::Timestamp;
 use oasis_core::room::{Readers, RoomChange, RoomId};
-use oasis_core::{MOST_NAME_BYTES, Ts, is_name};
+use oasis_core::{MOST_NAME_BYTES, RoomState, Ts, is_name};
 use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
 use oasis_store::ChannelState;
 use serde_json::{Map, Value};
@@ -43,7 +43,7 @@ impl Rooms {
     ) -> Result<Response, ApiError> {
         Query::parse(request.uri().query(), &["token"])?;
         let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
-        check_reader(&state, viewer)?;
+        check_reader(&state.room, viewer)?;
         response::json(StatusCode::OK, &Room::from(&*state))
     }
 
@@ -83,7 +83,7 @@ impl Rooms {
                 state
             }
         };
-        let state = match wanted.change(&state)? {
+        let state = match wanted.change(&state.room)? {
             None => state,
             Some(change) => {
                 self.append(room, change, arrived).await?;
@@ -103,7 +103,7 @@ impl Rooms {
         self.check_revoked(caller)?;
         let state = self.fresh_state(room).await?;
         match &state {
-            Some(state) => check_writer(state, caller)?,
+            Some(state) => check_writer(&state.room, caller)?,
             None => check_opener(room, caller)?,
         }
         Ok(state)
@@ -122,8 +122,8 @@ impl Rooms {
         let arrived = Instant::now();
         Query::parse(request.uri().query(), &[])?;
         let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
-        check_writer(&state, &caller)?;
-        let state: Arc<ChannelState> = if state.is_closed {
+        check_writer(&state.room, &caller)?;
+        let state: Arc<ChannelState> = if state.room.is_closed {
             state
         } else {
             self.append(room, RoomChange::Closed, arrived).await?;
@@ -173,7 +173,7 @@ impl Wanted {
     }
 
     /// The row that gives `room` the members of the request. `None` if nothing changes.
-    fn change(self, room: &ChannelState) -> Result<Option<RoomChange>, ApiError> {
+    fn change(self, room: &RoomState) -> Result<Option<RoomChange>, ApiError> {
         let owner = self.owner.filter(|owner| *owner != room.owner);
         let readers = self.readers.filter(|readers| *readers != room.readers);
         let title = self.title.filter(|title| *title != room.title);

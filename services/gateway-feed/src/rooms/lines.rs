@@ -6,9 +6,8 @@ use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use jiff::Timestamp;
 use oasis_core::room::{AgentType, LogLevel, LogLine, RoomId};
-use oasis_core::{DedupKey, NewEvent, Ts, parse_json};
+use oasis_core::{DedupKey, NewEvent, RoomState, Ts, parse_json};
 use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
-use oasis_store::ChannelState;
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use serde_json::Value;
@@ -60,7 +59,7 @@ impl Rooms {
         request: Request,
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
-        self.check_writable(room, &*self.state(room).await?, &caller)?;
+        self.check_writable(room, &self.state(room).await?.room, &caller)?;
         Query::parse(request.uri().query(), &[])?;
         let key = idempotency_key(request.headers())?;
         let body = body::read(request, context, MOST_BYTES).await?;
@@ -71,7 +70,7 @@ impl Rooms {
         // The room and the rights of the caller may have changed while the body arrived. The state of the
         // directory may be old if this gateway polls the table.
         let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
-        self.check_writable(room, &state, &caller)?;
+        self.check_writable(room, &state.room, &caller)?;
         if let Some(key) = key {
             let writer = match &caller {
                 Caller::Service(sender) => ("service", sender.owner()),
@@ -89,12 +88,7 @@ impl Rooms {
     }
 
     /// Checks that the caller may write lines to a room.
-    fn check_writable(
-        &self,
-        room: &RoomId,
-        state: &ChannelState,
-        caller: &Caller<'_>,
-    ) -> Result<(), ApiError> {
+    fn check_writable(&self, room: &RoomId, state: &RoomState, caller: &Caller<'_>) -> Result<(), ApiError> {
         self.check_revoked(caller)?;
         check_writer(state, caller)?;
         if state.is_closed {

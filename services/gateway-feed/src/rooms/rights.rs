@@ -1,21 +1,21 @@
 //! Checks who may do what in a room. `crate::rights` ends the streams of viewers whose right has ended.
 
+use oasis_core::RoomState;
 use oasis_core::room::{Readers, RoomId};
 use oasis_service::ApiError;
-use oasis_store::ChannelState;
 
 use super::errors::{no_such_room, not_yours};
 use crate::access::{Caller, Viewer};
 
 /// Whether a viewer may read a room.
-pub(crate) fn may_read(room: &ChannelState, viewer: &Viewer) -> bool {
+pub(crate) fn may_read(room: &RoomState, viewer: &Viewer) -> bool {
     match room.readers {
         Readers::SignedIn => true,
         Readers::Owner => owns(room, viewer),
     }
 }
 
-fn owns(room: &ChannelState, viewer: &Viewer) -> bool {
+fn owns(room: &RoomState, viewer: &Viewer) -> bool {
     room.owner.as_deref() == Some(&*viewer.user)
 }
 
@@ -23,7 +23,7 @@ fn owns(room: &ChannelState, viewer: &Viewer) -> bool {
 ///
 /// # Errors
 /// 403 if only the owner may read the room.
-pub(super) fn check_reader(room: &ChannelState, viewer: &Viewer) -> Result<(), ApiError> {
+pub(super) fn check_reader(room: &RoomState, viewer: &Viewer) -> Result<(), ApiError> {
     if may_read(room, viewer) { Ok(()) } else { Err(not_yours()) }
 }
 
@@ -31,7 +31,7 @@ pub(super) fn check_reader(room: &ChannelState, viewer: &Viewer) -> Result<(), A
 ///
 /// # Errors
 /// 403 if the caller may not write.
-pub(super) fn check_writer(room: &ChannelState, caller: &Caller<'_>) -> Result<(), ApiError> {
+pub(super) fn check_writer(room: &RoomState, caller: &Caller<'_>) -> Result<(), ApiError> {
     match caller {
         Caller::Service(sender) => {
             if sender.writes_rooms() {

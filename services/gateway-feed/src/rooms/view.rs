@@ -21,14 +21,15 @@ pub(super) struct Room<'a> {
 
 impl<'a> From<&'a ChannelState> for Room<'a> {
     fn from(state: &'a ChannelState) -> Self {
+        let room = &state.room;
         Self {
             id: state.channel.id().unwrap_or_default(),
-            title: state.title.as_deref(),
-            owner: state.owner.as_deref(),
-            readers: state.readers,
-            state: if state.is_closed { "closed" } else { "open" },
-            created_at: state.created_at,
-            updated_at: state.updated_at,
+            title: room.title.as_deref(),
+            owner: room.owner.as_deref(),
+            readers: room.readers,
+            state: if room.is_closed { "closed" } else { "open" },
+            created_at: room.created_at,
+            updated_at: room.updated_at,
         }
     }
 }

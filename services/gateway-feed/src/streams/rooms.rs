@@ -146,14 +146,16 @@ impl Stream for RoomLogs {
             let found = self.directory.room(room).await;
             let found = found.map_err(|error| NotAdmitted::Unavailable(rooms::unavailable(error)))?;
             let state = found.ok_or_else(|| rooms::no_such_room(room))?;
-            if !rooms::may_read(&state, viewer) {
+            if !rooms::may_read(&state.room, viewer) {
                 return Err(rooms::not_yours().into());
             }
             let permit = self.slots.take("too many clients follow rooms")?;
             let mut admission = Admission::of_viewer(permit, viewer, Ts::clamped(Timestamp::now()));
             admission.subjects.push(Subject::Channel(room.channel().clone()));
-            admission.over =
-                state.is_closed.then_some(Over { last: state.last_id, reason: CloseReason::Closed });
+            admission.over = state
+                .room
+                .is_closed
+                .then_some(Over { last: state.room.last_id, reason: CloseReason::Closed });
             Ok(admission)
         })
     }
