@@ -7,6 +7,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::columns;
 use crate::gateway::{Gateway, query};
 use crate::output::{self, Paint, notice, printable};
 use crate::time::in_words;
@@ -78,20 +79,11 @@ fn table(agents: &[Value], now: Timestamp, paint: Paint) -> Vec<String> {
     names.sort_unstable();
     // The column of the instances is the last column.
     let shown = if names.windows(2).any(|pair| pair[0] == pair[1]) { 8 } else { 7 };
-    let widths: [usize; 8] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([HEADERS[column].len()]).max().unwrap_or_default()
-    });
-    // Cells are padded before they are coloured, because escape sequences would count as width.
-    let padded = |row: &[String; 8]| -> [String; 8] {
-        std::array::from_fn(|column| {
-            let blanks = widths[column] - row[column].chars().count();
-            format!("{}{}", row[column], " ".repeat(blanks))
-        })
-    };
-    let header = paint.dim(padded(&HEADERS.map(str::to_owned))[..shown].join("  ").trim_end());
-    let lines = rows.iter().map(|row| {
-        let mut cells = padded(row);
+    let header = std::iter::once(HEADERS.map(str::to_owned));
+    let padded = columns::padded(&header.chain(rows.iter().cloned()).collect::<Vec<_>>());
+    let header = paint.dim(&columns::joined(&padded[0][..shown]));
+    let lines = rows.iter().zip(&padded[1..]).map(|(row, padded)| {
+        let mut cells = padded.clone();
         let colour = match row[2].split(' ').next() {
             Some("working") => 36,
             Some("late") => 33,
@@ -101,7 +93,7 @@ fn table(agents: &[Value], now: Timestamp, paint: Paint) -> Vec<String> {
             _ => 37,
         };
         cells[2] = paint.with(colour, &cells[2]);
-        cells[..shown].join("  ").trim_end().to_owned()
+        columns::joined(&cells[..shown])
     });
     std::iter::once(header).chain(lines).collect()
 }

@@ -25,6 +25,20 @@ pub(crate) fn width(text: &str) -> usize {
     text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
 }
 
+/// Pads each cell to the width of its column. The caller adds colours after that, because escape sequences
+/// would count as width.
+pub(crate) fn padded<const N: usize>(rows: &[[String; N]]) -> Vec<[String; N]> {
+    let widest = |column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or_default();
+    let widths: [usize; N] = std::array::from_fn(widest);
+    let pad = |cell: &String, to: usize| format!("{cell}{}", " ".repeat(to - width(cell)));
+    rows.iter().map(|row| std::array::from_fn(|column| pad(&row[column], widths[column]))).collect()
+}
+
+/// One line of a table: the cells with a gap between them.
+pub(crate) fn joined(cells: &[String]) -> String {
+    cells.join(&" ".repeat(GAP)).trim_end().to_owned()
+}
+
 /// Cuts `text` to `max` columns.
 pub(crate) fn cut(text: &str, max: usize) -> String {
     if width(text) <= max {

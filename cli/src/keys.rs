@@ -13,6 +13,7 @@ use oasis_service::args::parse_duration;
 use oasis_store::{ApiKey, DatabaseArgs, NewApiKey};
 use serde_json::{Value, json};
 
+use crate::columns;
 use crate::database;
 use crate::output::{Paint, Usage, line, notice, printable};
 use crate::random;
@@ -192,15 +193,8 @@ fn table(keys: &[ApiKey], now: Timestamp, paint: Paint) -> Vec<String> {
             state(key, now).to_owned(),
         ]
     });
-    let rows: Vec<[String; 7]> = std::iter::once(HEADERS.map(str::to_owned)).chain(rows).collect();
-    let widths: [usize; 7] = std::array::from_fn(|column| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
-    });
-    let lines = rows.iter().map(|row| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    });
-    let mut lines: Vec<String> = lines.collect();
+    let rows: Vec<_> = std::iter::once(HEADERS.map(str::to_owned)).chain(rows).collect();
+    let mut lines: Vec<String> = columns::padded(&rows).iter().map(|row| columns::joined(row)).collect();
     lines[0] = paint.dim(&lines[0]);
     lines
 }

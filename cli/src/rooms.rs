@@ -158,20 +158,11 @@ async fn list(args: &List) -> anyhow::Result<()> {
 }
 
 fn table(rooms: &[Value], now: Timestamp, paint: Paint) -> Vec<String> {
-    let rows: Vec<[String; 6]> = rooms.iter().map(|room| cells(room, now)).collect();
-    let widths: [usize; 6] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| columns::width(&row[column]));
-        cells.chain([HEADERS[column].len()]).max().unwrap_or_default()
-    });
-    let padded = |row: &[String; 6]| {
-        let pad = |(cell, width): (&String, usize)| {
-            format!("{cell}{}", " ".repeat(width.saturating_sub(columns::width(cell))))
-        };
-        let cells: Vec<String> = row.iter().zip(widths).map(pad).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    let header = paint.dim(&padded(&HEADERS.map(str::to_owned)));
-    std::iter::once(header).chain(rows.iter().map(padded)).collect()
+    let header = std::iter::once(HEADERS.map(str::to_owned));
+    let rows: Vec<_> = header.chain(rooms.iter().map(|room| cells(room, now))).collect();
+    let mut lines: Vec<String> = columns::padded(&rows).iter().map(|row| columns::joined(row)).collect();
+    lines[0] = paint.dim(&lines[0]);
+    lines
 }
 
 fn cells(room: &Value, now: Timestamp) -> [String; 6] {
