@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::HeaderMap;
 use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Response};
 use oasis_store::{Appender, Need, Store};
 use serde_json::{Map, Value};
@@ -135,8 +135,7 @@ impl Gateway {
         let viewer = self.readers.identify(request).await?;
         let query = Query::parse(request.uri().query(), query::FEED)?;
         let filter = params::filter(&query)?;
-        let cursor = request.headers().get("last-event-id").map(HeaderValue::as_bytes);
-        let begin = query::begin(&query, cursor)?;
+        let begin = query::begin(&query, request.headers())?;
         let stream_request = StreamRequest { viewer, topic: (), want: filter, begin };
         self.streams.open(&self.streams.ticker, stream_request).await
     }
@@ -184,8 +183,7 @@ impl Gateway {
                 let query = Query::parse(request.uri().query(), query::ROOM)?;
                 let most = room_logs::MOST_TAIL as i64;
                 let tail = params::number(&query, "tail", 0..=most)?.map(|tail| tail.unsigned_abs() as usize);
-                let cursor = request.headers().get("last-event-id").map(HeaderValue::as_bytes);
-                let begin = query::begin(&query, cursor)?;
+                let begin = query::begin(&query, request.headers())?;
                 let want = tail.unwrap_or(room_logs::TAIL);
                 let stream_request = StreamRequest { viewer, topic, want, begin };
                 self.streams.open(&self.streams.rooms, stream_request).await
@@ -206,7 +204,7 @@ impl Gateway {
         let query = Query::parse(request.uri().query(), &["user", "last"])?;
         let viewer = User { name: query.get("user").unwrap_or_default().to_owned(), until: None };
         let want = query.get("last").and_then(|last| last.parse().ok()).unwrap_or(0);
-        let begin = query::begin(&query, request.headers().get("last-event-id").map(HeaderValue::as_bytes))?;
+        let begin = query::begin(&query, request.headers())?;
         let topic = Channels::of(ids.split(','))?;
         self.streams.open(&self.streams.test, StreamRequest { viewer, topic, want, begin }).await
     }

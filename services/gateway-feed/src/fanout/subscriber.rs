@@ -33,9 +33,9 @@ use super::topics::Topics;
 use crate::batch::ReadError;
 
 /// The time between two comments to a client that waits for its first frames.
-const AWAY_COMMENT: Duration = Duration::from_secs(5);
+pub(crate) const AWAY_COMMENT: Duration = Duration::from_secs(5);
 /// The pause after a failed read.
-const RETRY: Duration = Duration::from_secs(1);
+pub(crate) const RETRY: Duration = Duration::from_secs(1);
 /// At shutdown, the stream of each client ends at a random time within this period.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 

@@ -1,5 +1,6 @@
 //! Reads the parameters of the feed that say where a client begins.
 
+use hyper::header::{HeaderMap, HeaderValue};
 use oasis_service::{ApiError, Query};
 use oasis_store::Filter;
 
@@ -22,7 +23,7 @@ pub(crate) const ROOM: &[&str] = &["tail", "since", "token", CURSOR[0], CURSOR[1
 ///
 /// # Errors
 /// 400 if a cursor or a time is invalid, even if another cursor overrides it.
-pub(crate) fn begin(query: &Query, header: Option<&[u8]>) -> Result<Begin, ApiError> {
+pub(crate) fn begin(query: &Query, headers: &HeaderMap) -> Result<Begin, ApiError> {
     let mut given = CURSOR.iter().filter_map(|name| Some((name, query.get(name)?)));
     let cursor = given.next();
     if let Some((name, _)) = given.next() {
@@ -33,6 +34,7 @@ pub(crate) fn begin(query: &Query, header: Option<&[u8]>) -> Result<Begin, ApiEr
         .map(|(name, id)| natural(id.as_bytes()).ok_or_else(|| bad(name, "expected the id of an event")));
     let given = given.transpose()?;
     let since = time(query, "since")?;
+    let header = headers.get("last-event-id").map(HeaderValue::as_bytes);
     if let Some(header) = header.filter(|id| !id.is_empty()) {
         return match natural(header) {
             Some(id) => Ok(Begin::After(id)),
@@ -58,7 +60,9 @@ mod tests {
     #[test]
     fn the_header_overrides_last_event_id_and_both_override_since() {
         let of = |query: &str, header: Option<&str>| {
-            begin(&Query::parse(Some(query), FEED).unwrap(), header.map(str::as_bytes))
+            let value = |id: &str| ("last-event-id".parse().unwrap(), HeaderValue::from_str(id).unwrap());
+            let headers: HeaderMap = header.map(value).into_iter().collect();
+            begin(&Query::parse(Some(query), FEED).unwrap(), &headers)
         };
         let since: Ts = "2026-01-01T22:00:00Z".parse().unwrap();
         assert_eq!(of("", None).unwrap(), Begin::Fresh);

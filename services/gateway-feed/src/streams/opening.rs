@@ -27,10 +27,6 @@ use crate::fanout::topics::Topics;
 
 /// How long a request waits for the decision. After this time, the stream begins with comments.
 const DECIDE_WITHIN: Duration = Duration::from_secs(2);
-/// The pause between two attempts to decide.
-const RETRY: Duration = Duration::from_secs(1);
-/// The time between two comments to a client that waits for the decision.
-const COMMENT: Duration = Duration::from_secs(5);
 
 /// A client's request to open a stream.
 pub(crate) struct StreamRequest<S: Stream> {
@@ -115,7 +111,7 @@ impl<S: Stream> Opening<S> {
             match timeout(DECIDE_WITHIN, self.admitted()).await {
                 Ok(Ok(admitted)) => return Outcome::Admitted(Box::new(self.subscriber(admitted))),
                 Ok(Err(NotAdmitted::Refused(_))) => return close(CloseReason::Refused),
-                Ok(Err(NotAdmitted::Unavailable(_))) | Err(_) => sleep(RETRY).await,
+                Ok(Err(NotAdmitted::Unavailable(_))) | Err(_) => sleep(subscriber::RETRY).await,
             }
         }
     }
@@ -135,7 +131,7 @@ impl<S: Stream> Phase<S> {
                     return Some((subscriber::waiting(), Self::Pending { outcome, begun: true }));
                 }
                 Self::Pending { mut outcome, begun: true } => {
-                    let mut silence = pin!(sleep(COMMENT));
+                    let mut silence = pin!(sleep(subscriber::AWAY_COMMENT));
                     tokio::select! {
                         biased;
                         outcome = &mut outcome => match outcome {
