@@ -63,26 +63,27 @@ impl StoredEvent {
         }
     }
 
-    /// Makes an event from a row that has the columns [`COLUMNS`], and `meta` as text.
+    /// Makes an event from a row whose first columns are [`COLUMNS`] and then `meta` as text. The columns are
+    /// read by their places, because a search for 14 names would take a tenth of the tail's time.
     pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
-        let id = row.try_get("id")?;
+        let id = row.try_get(0)?;
         let newer = |why| StoreError::Newer { id, why };
         Ok(Self {
             id,
             // The table accepts only times in the range of `Ts`, so `clamped` only rounds the time.
-            ts: Ts::clamped(row.try_get("ts")?),
-            task: Task::stored(row.try_get("vtid")?),
-            layer: Layer::stored(row.try_get("layer")?),
-            module: Module::stored(row.try_get("module")?),
-            source: row.try_get::<_, &str>("source")?.parse().map_err(newer)?,
-            kind: Kind::stored(row.try_get("kind")?),
-            status: row.try_get::<_, &str>("status")?.parse().map_err(newer)?,
-            title: row.try_get("title")?,
-            reference: row.try_get("ref")?,
-            link: row.try_get::<_, Option<String>>("link")?.map(Link::stored),
-            channel: Channel::stored(row.try_get("channel")?),
-            recorded_at: row.try_get("recorded_at")?,
-            meta: row.try_get::<_, Option<String>>("meta")?.map(Meta::stored),
+            ts: Ts::clamped(row.try_get(1)?),
+            task: Task::stored(row.try_get(2)?),
+            layer: Layer::stored(row.try_get(3)?),
+            module: Module::stored(row.try_get(4)?),
+            source: row.try_get::<_, &str>(5)?.parse().map_err(newer)?,
+            kind: Kind::stored(row.try_get(6)?),
+            status: row.try_get::<_, &str>(7)?.parse().map_err(newer)?,
+            title: row.try_get(8)?,
+            reference: row.try_get(9)?,
+            link: row.try_get::<_, Option<String>>(10)?.map(Link::stored),
+            channel: Channel::stored(row.try_get(11)?),
+            recorded_at: row.try_get(12)?,
+            meta: row.try_get::<_, Option<String>>(13)?.map(Meta::stored),
         })
     }
 }

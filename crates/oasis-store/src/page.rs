@@ -11,4 +11,5 @@ mod walk;
 pub use query::{Columns, Order, PageQuery};
 pub use read::Page;
 
+pub(crate) use param::Params;
 pub(crate) use statement::{PageStatement, STATE, fields};

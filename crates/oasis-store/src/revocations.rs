@@ -115,7 +115,7 @@ impl Store {
     /// When the database can't be reached or does not answer in time.
     pub async fn revocations(&self, after: i64) -> Result<Revocations, StoreError> {
         let sql = self.sql(&format!(
-            "SELECT {HEAD} AS head, clock_timestamp() AS now, {}, e.meta::text AS meta \
+            "SELECT {}, e.meta::text AS meta, {HEAD} AS head, clock_timestamp() AS now \
              FROM (SELECT) AS one LEFT JOIN {{schema}}.oasis_events AS e \
                ON e.channel <> 'devhub' AND e.channel = $1 AND (e.id + 0) > $2 \
              ORDER BY (e.id + 0)",

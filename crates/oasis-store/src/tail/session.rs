@@ -13,7 +13,7 @@ use tokio_postgres::{AsyncMessage, Client};
 use super::wakeups::WhyPoll;
 use crate::config::{DatabaseUrl, ServerConnection};
 use crate::error::StoreError;
-use crate::page::{Columns, Order, Page, PageQuery, PageStatement};
+use crate::page::{Columns, Order, Page, PageQuery, PageStatement, Params};
 use crate::schema::Schema;
 use crate::store::Store;
 
@@ -34,9 +34,9 @@ pub(super) struct Session {
     woken: Arc<Notify>,
     probed: Arc<Notify>,
     probe: String,
-    /// The prepared statement that reads the next page. It is set once this connection is known to stay with
-    /// one server session.
-    next: Option<tokio_postgres::Statement>,
+    /// The prepared statement that reads the next page, with its parameters. It is set once this connection is
+    /// known to stay with one server session.
+    next: Option<(tokio_postgres::Statement, Params)>,
     driver: tokio::task::JoinHandle<()>,
 }
 
@@ -124,18 +124,18 @@ impl Session {
         // The server would also compile the plan (JIT), which takes longer than the read.
         let settings = "SET plan_cache_mode = force_generic_plan; SET jit = off";
         self.read(self.client.batch_execute(settings)).await?;
-        self.next =
-            Some(self.read(self.client.prepare_typed(&self.schema.sql(&statement.sql), &types)).await?);
+        let prepared = self.read(self.client.prepare_typed(&self.schema.sql(&statement.sql), &types)).await?;
+        self.next = Some((prepared, statement.params));
         Ok(())
     }
 
     /// Reads the next page of events after the id `after`, of all channels.
     pub(super) async fn next(&self, after: i64) -> Result<Page, StoreError> {
-        let query = query_after(after);
-        let Some(prepared) = &self.next else { return self.page(&query).await };
-        let statement = PageStatement::by_id(&query);
-        let params: Vec<_> = statement.params.bind().into_iter().map(|(value, _)| value).collect();
-        Page::read(&self.read(self.client.query(prepared, &params)).await?, query.limit)
+        let Some((prepared, params)) = &self.next else { return self.page(&query_after(after)).await };
+        let mut params: Vec<_> = params.bind().into_iter().map(|(value, _)| value).collect();
+        // A statement without a filter adds this parameter first. No other parameter changes.
+        params[0] = &after;
+        Page::read(&self.read(self.client.query(prepared, &params)).await?, PAGE)
     }
 
     /// Reads a page without bounds on `ts`.

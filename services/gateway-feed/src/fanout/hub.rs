@@ -76,8 +76,13 @@ impl Hub {
             }
             Update::Events(events) => {
                 let rounds = self.route(events);
+                let all = async {
+                    for round in rounds {
+                        round.await;
+                    }
+                };
                 // The tail does not wait for subscribers that have not woken in time.
-                let _ = timeout(LONGEST_ROUND, join_all(rounds)).await;
+                let _ = timeout(LONGEST_ROUND, all).await;
             }
             Update::Pruned(marks) => {
                 self.tenants.iter().for_each(|tenant| tenant.pruned(marks.of(tenant.family())));
