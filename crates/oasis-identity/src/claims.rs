@@ -1,4 +1,4 @@
-//! [`Rules`]: checks the claims of a token whose signature is valid.
+//! [`Claims`]: reads the claims of a token whose signature is valid. [`Rules`]: checks the claims.
 
 use jiff::{SignedDuration, Timestamp};
 use oasis_core::{Ts, is_name};
@@ -23,38 +23,62 @@ pub struct Rules {
     pub audiences: Vec<String>,
 }
 
-impl Rules {
-    /// Checks the claims of a token whose signature is valid.
-    pub(crate) fn check(&self, payload: &[u8], now: Ts) -> Result<Viewer, Rejection> {
-        let claims = Members::parse(payload).map_err(|bad| match bad {
-            BadObject::NotAnObject => Rejection::Claims,
-            BadObject::Duplicate => Rejection::DuplicateMember,
-        })?;
+/// The claims that are used after a token has been verified.
+#[derive(Debug, Clone)]
+pub(crate) struct Claims {
+    viewer: Viewer,
+    nbf: Option<Ts>,
+}
+
+impl Claims {
+    /// Checks the times, and returns the viewer. `now` is the current time.
+    pub(crate) fn at(self, now: Ts) -> Result<Viewer, Rejection> {
+        if now.instant() >= later(self.viewer.exp, LEEWAY) {
+            return Err(Rejection::Expired);
+        }
+        let is_later = |time: Option<Ts>| time.is_some_and(|time| later(now, LEEWAY) < time.instant());
+        if is_later(self.nbf) {
+            return Err(Rejection::NotYetValid);
+        }
+        if is_later(self.viewer.iat) {
+            return Err(Rejection::IssuedLater);
+        }
+        Ok(self.viewer)
+    }
+
+    fn read(claims: &Members<'_>) -> Result<Self, Rejection> {
         let mut own = claims.iter().filter(|(name, _)| name.starts_with(OWN_PREFIX));
         if !own.all(|(_, value)| has_only_different_names(value)) {
             return Err(Rejection::DuplicateMember);
         }
-        let exp = time(&claims, "exp")?.ok_or(Rejection::MissingClaim("exp"))?;
-        if now.instant() >= later(exp, LEEWAY) {
-            return Err(Rejection::Expired);
-        }
-        if time(&claims, "nbf")?.is_some_and(|nbf| later(now, LEEWAY) < nbf.instant()) {
-            return Err(Rejection::NotYetValid);
-        }
-        let iat = time(&claims, "iat")?;
-        if iat.is_some_and(|iat| later(now, LEEWAY) < iat.instant()) {
-            return Err(Rejection::IssuedLater);
-        }
-        self.check_issuer(&claims)?;
-        self.check_audience(&claims)?;
-        Ok(Viewer {
-            sub: id(&claims, "sub")?.ok_or(Rejection::MissingClaim("sub"))?,
-            jti: id(&claims, "jti")?,
-            iat,
-            exp,
-            is_admin: is_admin(&claims)?,
+        let viewer = Viewer {
+            exp: time(claims, "exp")?.ok_or(Rejection::MissingClaim("exp"))?,
+            iat: time(claims, "iat")?,
+            sub: id(claims, "sub")?.ok_or(Rejection::MissingClaim("sub"))?,
+            jti: id(claims, "jti")?,
+            is_admin: is_admin(claims)?,
             resources: claims.get(RESOURCES).map(ToOwned::to_owned),
-        })
+        };
+        Ok(Self { viewer, nbf: time(claims, "nbf")? })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn parse(payload: &[u8]) -> Result<Self, Rejection> {
+        Rules::default().check(payload)
+    }
+}
+
+impl Rules {
+    /// Reads the claims of a token whose signature is valid, and checks all claims except the times.
+    pub(crate) fn check(&self, payload: &[u8]) -> Result<Claims, Rejection> {
+        let members = Members::parse(payload).map_err(|bad| match bad {
+            BadObject::NotAnObject => Rejection::Claims,
+            BadObject::Duplicate => Rejection::DuplicateMember,
+        })?;
+        let claims = Claims::read(&members)?;
+        self.check_issuer(&members)?;
+        self.check_audience(&members)?;
+        Ok(claims)
     }
 
     fn check_issuer(&self, claims: &Members<'_>) -> Result<(), Rejection> {

@@ -12,6 +12,7 @@ use crate::key::{Key, Name};
 use crate::pem::{self, BadPem};
 use crate::provider::{self, BadProvider};
 use crate::secrets::Secrets;
+use crate::seen::Seen;
 
 /// The maximum number of files with public keys.
 const MOST_FILES: usize = 64;
@@ -26,6 +27,8 @@ pub struct Keys {
     /// The first secret, which signs minted tokens.
     pub(crate) signing: Option<EncodingKey>,
     pub(crate) rules: Rules,
+    /// The tokens that these keys have verified before.
+    pub(crate) seen: Seen,
 }
 
 /// Where keys come from.
@@ -107,7 +110,7 @@ impl Keys {
                 KeySource::Jwks(set) => url = Some(set.clone()),
             }
         }
-        Ok(Self { keys, jwks: url.map(Jwks::start), signing, rules })
+        Ok(Self { keys, jwks: url.map(Jwks::start), signing, rules, seen: Seen::default() })
     }
 
     /// Whether there are no keys and no JWK set. If so, no token is valid.

@@ -23,6 +23,7 @@ mod provider;
 mod public_key;
 mod rejection;
 mod secrets;
+mod seen;
 mod verifier;
 mod verify;
 mod viewer;

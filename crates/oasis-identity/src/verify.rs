@@ -10,6 +10,7 @@ use crate::jwks::Jwks;
 use crate::key::Fit;
 use crate::keys::Keys;
 use crate::rejection::Rejection;
+use crate::seen::KeySet;
 use crate::viewer::Viewer;
 
 /// The maximum length of a token, in bytes.
@@ -38,11 +39,18 @@ impl Keys {
     /// # Errors
     /// As for [`Keys::identify`].
     pub fn verify(&self, token: &str, now: Ts) -> Result<Viewer, Rejection> {
-        self.rules.check(&self.authenticate(token)?, now)
+        let set = self.jwks.as_ref().map(Jwks::keys);
+        if let Some(claims) = self.seen.get(token, set.as_ref()) {
+            return claims.at(now);
+        }
+        let claims = self.rules.check(&self.authenticate(token, set.as_ref())?)?;
+        let viewer = claims.clone().at(now)?;
+        self.seen.insert(token, set.as_ref(), &claims);
+        Ok(viewer)
     }
 
     /// Verifies the signature, and returns the decoded payload.
-    pub(crate) fn authenticate(&self, token: &str) -> Result<Vec<u8>, Rejection> {
+    pub(crate) fn authenticate(&self, token: &str, set: Option<&KeySet>) -> Result<Vec<u8>, Rejection> {
         if token.len() > MOST_BYTES {
             return Err(Rejection::TooLong);
         }
@@ -58,8 +66,7 @@ impl Keys {
         let (algorithm, kid) = (header.algorithm, header.kid.as_deref());
         let signature = decoded(signature, of_signature)?;
         let mut best = Fit::Other;
-        let of_set = self.jwks.as_ref().map(Jwks::keys);
-        let is_signed = self.keys.iter().chain(of_set.iter().flat_map(|keys| keys.iter())).any(|key| {
+        let is_signed = self.keys.iter().chain(set.into_iter().flat_map(|keys| keys.iter())).any(|key| {
             let fit = key.fit(algorithm, kid);
             best = best.max(fit);
             fit == Fit::Whole && key.verifier.verifies(message.as_bytes(), signature)

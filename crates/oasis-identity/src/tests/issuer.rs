@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::claims::Rules;
 use crate::jwks::{Jwks, JwksUrl, Pace};
 use crate::keys::Keys;
+use crate::seen::Seen;
 
 /// A server that counts its requests. It stops when it is dropped.
 pub(super) struct Issuer {
@@ -94,7 +95,7 @@ impl Issuer {
 
     pub(super) fn keys_at(&self, pace: Pace) -> Keys {
         let jwks = Some(Jwks::start_at(self.url(), pace));
-        Keys { keys: Vec::new(), jwks, signing: None, rules: Rules::default() }
+        Keys { keys: Vec::new(), jwks, signing: None, rules: Rules::default(), seen: Seen::default() }
     }
 }
 
