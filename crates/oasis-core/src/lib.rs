@@ -10,6 +10,7 @@ pub mod github;
 pub mod meta;
 pub mod ping;
 pub mod report;
+pub mod resource;
 pub mod room;
 
 mod chain;
