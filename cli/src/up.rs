@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => jwt_secret(&args.data)?,
     };
     // Senders of events need no token here, so the token needs no other right.
-    configs.gateway.ingest_tokens.add_for_rooms("up", &service_token(&args.data)?);
+    configs.gateway.ingest_tokens.add_for_private_streams("up", &service_token(&args.data)?);
     configs.gateway.identity.keys().context("setting up the keys of JSON Web Tokens")?;
     let (cluster, database_url) = match &args.database_url {
         Some(url) => (None, url.clone()),

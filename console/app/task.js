@@ -133,7 +133,7 @@ export class TaskPage {
     void this.#load();
   }
 
-  /** Links to the rooms of the task. Rooms need a token. @param {string} task */
+  /** Links to the rooms and resources of the task. Both need a token. @param {string} task */
   #showRooms(task) {
     const { token } = this.#context.store;
     const rooms = this.#rooms;
@@ -141,7 +141,7 @@ export class TaskPage {
     if (!token) return;
     const isShown = () => task === this.#task;
     import("./rooms/links.js").then(
-      ({ showRooms }) => showRooms(rooms, task, token, isShown),
+      ({ showLinks }) => showLinks(rooms, task, token, isShown),
       () => {},
     );
   }

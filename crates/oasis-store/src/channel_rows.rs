@@ -1,6 +1,7 @@
-//! Reads rows of many channels with one statement. So thousands of readers that reconnect at the same time
+//! Reads rows of many channels, or of many resources, with one statement. So thousands of readers that reconnect at the same time
 //! need only a few statements.
 
+use oasis_core::resource::{Place, ResourceId};
 use oasis_core::{Channel, Kind};
 use tokio_postgres::types::{ToSql, Type};
 
@@ -8,6 +9,7 @@ use crate::error::StoreError;
 use crate::event::StoredEvent;
 use crate::marks::Marks;
 use crate::page::{STATE, fields};
+use crate::resources::of_place;
 use crate::store::Store;
 
 /// The rows of one channel that a reader needs.
@@ -15,6 +17,8 @@ use crate::store::Store;
 pub struct ChannelRange {
     /// The channel, which must not be the ticker's.
     pub channel: Channel,
+    /// Only the resource events of this workload, project or cluster. The channel must be `resources`.
+    pub place: Option<(Place, ResourceId)>,
     /// Only rows of these kinds. An empty list accepts any kind.
     pub kinds: Vec<Kind>,
     /// Only rows with ids above this bound.
@@ -61,7 +65,8 @@ const MOST_BYTES: i64 = 4 << 20;
 
 impl Store {
     /// Reads rows of channels other than the ticker's. The first range always gets a page with at least one
-    /// row, if it has rows.
+    /// row, if it has rows. All ranges must be of the same kind: whole channels, or workloads, or projects, or
+    /// clusters.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
@@ -72,8 +77,13 @@ impl Store {
     ) -> Result<ChannelPages, StoreError> {
         let number = i64::try_from(ranges.len()).unwrap_or(i64::MAX).max(1);
         let share = (MOST_ROWS / number).max(1);
-        let sql = self.sql(&statement(order));
-        let channels: Vec<&str> = ranges.iter().map(|range| range.channel.as_str()).collect();
+        let place = ranges.first().and_then(|first| Some(first.place.as_ref()?.0));
+        let sql = self.sql(&statement(place, order));
+        let name = |range: &ChannelRange| match &range.place {
+            Some((_, id)) => id.as_str().to_owned(),
+            None => range.channel.as_str().to_owned(),
+        };
+        let names: Vec<String> = ranges.iter().map(name).collect();
         let kinds = |range: &ChannelRange| {
             let kinds: Vec<&str> = range.kinds.iter().map(Kind::as_str).collect();
             kinds.join(",")
@@ -84,7 +94,7 @@ impl Store {
         // One row more shows whether the range has more rows.
         let limits: Vec<i64> = ranges.iter().map(|range| range.limit.clamp(0, share) + 1).collect();
         let params: [(&(dyn ToSql + Sync), Type); 6] = [
-            (&channels, Type::TEXT_ARRAY),
+            (&names, Type::TEXT_ARRAY),
             (&kinds, Type::TEXT_ARRAY),
             (&afters, Type::INT8_ARRAY),
             (&uptos, Type::INT8_ARRAY),
@@ -124,7 +134,11 @@ impl Store {
     }
 }
 
-fn statement(order: RangeOrder) -> String {
+fn statement(place: Option<Place>, order: RangeOrder) -> String {
+    let wanted = match place {
+        Some(place) => of_place(place, "range.name"),
+        None => "e.channel <> 'devhub' AND e.channel = range.name".to_owned(),
+    };
     let direction = match order {
         RangeOrder::OldestFirst => "ASC",
         RangeOrder::NewestFirst => "DESC",
@@ -141,10 +155,10 @@ fn statement(order: RangeOrder) -> String {
              FROM ( \
                SELECT {rows}, rows.meta::text AS meta, range.nth \
                FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY \
-                 AS range (channel, kinds, after, upto, most, nth) \
+                 AS range (name, kinds, after, upto, most, nth) \
                CROSS JOIN LATERAL ( \
                  SELECT e.* FROM {{schema}}.oasis_events AS e \
-                 WHERE e.channel <> 'devhub' AND e.channel = range.channel \
+                 WHERE {wanted} \
                    AND e.id + 0 > range.after AND e.id + 0 <= range.upto \
                    AND (range.kinds = '' OR e.kind = ANY (string_to_array(range.kinds, ','))) \
                  ORDER BY e.id + 0 {direction} LIMIT range.most) AS rows \

@@ -1,6 +1,6 @@
 //! Contains all SQL of OASIS DevHub. This crate appends to the table `oasis_events`, reads the table, and
-//! follows the table. The crate also reads the states and the lines of rooms, stores API keys and
-//! revocations, reads the events of agents, stores the state of the deploy-watcher, checks and migrates the
+//! follows the table. The crate also reads the states and the lines of rooms and resource
+//! events, stores API keys and revocations, reads the events of agents, stores the state of the deploy-watcher, checks and migrates the
 //! database, deletes old events, and reads tables of other applications for an import.
 //!
 //! Statements are sent unnamed (`query_typed`). Unnamed statements work behind a transaction pooler, and
@@ -25,6 +25,7 @@ mod migrate;
 mod page;
 mod prune;
 mod rebuild;
+mod resources;
 mod revocations;
 mod schema;
 mod server;
@@ -51,6 +52,7 @@ pub use migrate::{MigrateError, Migrated, migrate, migrate_in, migration_script}
 pub use page::{Columns, Order, Page, PageQuery};
 pub use prune::Pruned;
 pub use rebuild::Rebuilt;
+pub use resources::WiderPlaces;
 pub use revocations::{Revocation, Revocations};
 pub use schema::{Schema, SchemaError};
 pub use server::ServerFacts;

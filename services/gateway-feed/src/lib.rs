@@ -16,6 +16,7 @@ mod health;
 mod ingest;
 mod meant;
 mod query;
+mod resources;
 mod rights;
 mod rooms;
 mod route;
@@ -38,6 +39,7 @@ use crate::agents::Agents;
 use crate::fanout::table::Database;
 use crate::fanout::topics::RECENT;
 use crate::query::{AnswerBudget, EventQueries};
+use crate::resources::Resources;
 use crate::rights::Rights;
 use crate::rooms::{Directory, Rooms};
 use crate::routes::Gateway;
@@ -110,6 +112,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         callers,
         origins: config.cors_origins,
         rooms: Rooms::new(store.clone(), appender.clone(), (directory, revocations), connections),
+        resources: Resources::new(store.clone(), appender.clone(), connections),
         store,
         appender,
         streams,

@@ -21,6 +21,8 @@ const INGEST: &str = "/events/ingest";
 const MORE_INGEST: [&str; 2] = ["/api/v1/events/ingest", "/api/v1/oasis/events/ingest"];
 const PAGE: &str = "/";
 const ROOMS: &str = "/api/v1/rooms";
+const RESOURCES: &str = "/api/v1/events";
+const RESOURCE_STREAM: &str = "/api/v1/events/stream";
 const ASSETS: &str = "/-/";
 
 /// A route of the gateway. A path names at most one route.
@@ -45,6 +47,10 @@ pub(crate) enum Route {
     Room(String),
     /// The log of a room. The string is the id, which may be invalid.
     RoomLogs(String),
+    /// The resource events of a task (`GET`), and the writes of resource events (`POST`).
+    Resources,
+    /// The stream of resource events.
+    ResourceStream,
     /// A page of the Live Console.
     Page(Page),
     /// A file that the pages load. The string is the part of the path after `/-/`.
@@ -83,6 +89,8 @@ impl Route {
         }
         match path {
             ROOMS => Some(Self::Rooms),
+            RESOURCES => Some(Self::Resources),
+            RESOURCE_STREAM => Some(Self::ResourceStream),
             FEED => Some(Self::Feed),
             HEALTH => Some(Self::Health),
             EVENTS => Some(Self::Events),
@@ -106,6 +114,8 @@ impl Route {
             Self::Rooms => ROOMS,
             Self::Room(_) => "/api/v1/rooms/{id}",
             Self::RoomLogs(_) => "/api/v1/rooms/{id}/logs",
+            Self::Resources => RESOURCES,
+            Self::ResourceStream => RESOURCE_STREAM,
             Self::Page(_) => PAGE,
             Self::Asset(_) => ASSETS,
         }
@@ -117,10 +127,12 @@ impl Route {
         match self {
             #[cfg(feature = "test-stream")]
             Self::TestLines(_) => "GET, HEAD, OPTIONS",
-            Self::Feed | Self::Health | Self::Agents | Self::Rooms => "GET, HEAD, OPTIONS",
+            Self::Feed | Self::Health | Self::Agents | Self::Rooms | Self::ResourceStream => {
+                "GET, HEAD, OPTIONS"
+            }
             Self::Room(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::RoomLogs(_) => "GET, HEAD, POST, OPTIONS",
-            Self::Events => "GET, HEAD, POST, OPTIONS",
+            Self::Events | Self::Resources => "GET, HEAD, POST, OPTIONS",
             Self::Ingest => "POST",
             Self::Page(_) | Self::Asset(_) => "GET, HEAD",
         }
@@ -191,7 +203,7 @@ impl Route {
     /// Whether every request needs a user or a service.
     fn is_private(&self) -> bool {
         match self {
-            Self::Rooms | Self::Room(_) | Self::RoomLogs(_) => true,
+            Self::Rooms | Self::Room(_) | Self::RoomLogs(_) | Self::Resources | Self::ResourceStream => true,
             #[cfg(feature = "test-stream")]
             Self::TestLines(_) => false,
             Self::Feed
@@ -227,6 +239,9 @@ mod tests {
             ("/api/v1/rooms/a/logs/", None),
             ("/api/v1/rooms/a/b", None),
             ("/api/v1/roomsy", None),
+            ("/api/v1/events", Some(Route::Resources)),
+            ("/api/v1/events/stream", Some(Route::ResourceStream)),
+            ("/api/v1/events/streams", None),
             ("/", Some(Route::Page(Page::Top))),
             ("/agents", Some(Route::Page(Page::Top))),
             ("/vtid/DEV-CICDL-0031", Some(Route::Page(Page::Task))),
@@ -256,10 +271,12 @@ mod tests {
             methods.map(|method| route.action(&method).ok())
         };
         let (read, send, preflight) = (Some(Action::Read), Some(Action::Send), Some(Action::Preflight));
-        for route in [Route::Feed, Route::Health, Route::Agents, Route::Rooms] {
+        for route in [Route::Feed, Route::Health, Route::Agents, Route::Rooms, Route::ResourceStream] {
             assert_eq!(named(&route), [read, read, None, preflight, None], "{route:?}");
         }
-        assert_eq!(named(&Route::Events), [read, read, send, preflight, None]);
+        for route in [Route::Events, Route::Resources] {
+            assert_eq!(named(&route), [read, read, send, preflight, None], "{route:?}");
+        }
         let put = Some(Action::Put);
         assert_eq!(named(&Route::Room(String::new())), [read, read, None, preflight, put]);
         assert_eq!(named(&Route::RoomLogs(String::new())), [read, read, send, preflight, None]);

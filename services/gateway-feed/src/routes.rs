@@ -7,6 +7,8 @@
 //! - `POST /events/ingest`, `/api/v1/events/ingest`, `/api/v1/oasis/events` and
 //!   `/api/v1/oasis/events/ingest`: ingest
 //! - `/api/v1/rooms…`: rooms, see [`rooms`]
+//! - `GET /api/v1/events/stream`: resource events, as Server-Sent Events
+//! - `POST /api/v1/events`: writes resource events; `GET /api/v1/events?vtid=…`: those of a task
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms`, `GET /rooms/{ID}`: the Live Console;
 //!   `GET /-/…`: the files that the console loads
 //!
@@ -24,6 +26,7 @@ use crate::agents::Agents;
 use crate::health::health;
 use crate::meant::Meant;
 use crate::query::{self, AnswerBudget, EventQueries, params};
+use crate::resources::{Resources, Selection};
 use crate::rooms::{self, Rooms};
 use crate::route::{Action, Route};
 use crate::streams::{StreamRequest, Streams, rooms as room_logs, ticker};
@@ -41,6 +44,7 @@ pub(crate) struct Gateway {
     pub(crate) callers: Arc<Callers>,
     pub(crate) origins: Origins,
     pub(crate) rooms: Rooms,
+    pub(crate) resources: Resources,
     /// Whether the test stream is served.
     #[cfg(feature = "test-stream")]
     pub(crate) test_stream: bool,
@@ -95,6 +99,13 @@ impl App for Gateway {
             Route::Rooms => self.rooms.list(&*self.viewer(&request).await?, &request).await,
             Route::Room(id) => self.room(id, action, request, context).await,
             Route::RoomLogs(id) => self.room_logs(id, action, request, context).await,
+            Route::Resources if action == Action::Read => {
+                self.resources.list(&*self.viewer(&request).await?, &request).await
+            }
+            Route::Resources => {
+                self.resources.write(self.callers.admit(&request).await?, request, context).await
+            }
+            Route::ResourceStream => self.resource_events(&request).await,
             // The script of the page reads the query, so the query is not checked here.
             Route::Page(page) => page.answer(self.readers.admit(&request).await, request.headers()),
             Route::Asset(path) => console::asset(path, request.headers()),
@@ -194,6 +205,17 @@ impl Gateway {
             }
             Action::Put | Action::Delete | Action::Preflight => Err(ApiError::not_found()),
         }
+    }
+
+    /// Opens the stream of resource events.
+    async fn resource_events(&self, request: &Request) -> Result<Response, ApiError> {
+        // As for the ticker, a revoked credential is refused when the stream admits the viewer.
+        let viewer = self.callers.identify(request).await?.viewer()?;
+        let query = Query::parse(request.uri().query(), query::RESOURCES)?;
+        let topic = Selection::read(&query, &viewer.limits)?;
+        let begin = query::begin(&query, request.headers())?;
+        let stream_request = StreamRequest { viewer, topic, want: (), begin };
+        self.streams.open(&self.streams.resources, stream_request).await
     }
 
     /// Opens the test stream for some of its channels.

@@ -7,7 +7,8 @@ use tokio_postgres::Client;
 use crate::{client, database, insert_row};
 
 fn range(channel: &str, after: i64, limit: i64) -> ChannelRange {
-    ChannelRange { channel: Channel::stored(channel), kinds: Vec::new(), after, upto: i64::MAX, limit }
+    let (channel, kinds) = (Channel::stored(channel), Vec::new());
+    ChannelRange { channel, place: None, kinds, after, upto: i64::MAX, limit }
 }
 
 /// Inserts `count` lines into a room, each with a message of `bytes` bytes.

@@ -26,6 +26,7 @@ mod pages_by_time;
 mod polling;
 mod rebuild;
 mod replay;
+mod resources;
 mod retention;
 mod room_lines;
 mod room_states;
@@ -91,7 +92,7 @@ fn new(task: &str, key: Option<&str>) -> NewEvent {
 
 /// An INSERT of a row without a task into `channel`, as any client may send it. `meta` is JSON.
 fn insert_row(channel: &str, kind: &str, meta: &str) -> String {
-    let (dashed, meta) = (kind.replace('.', "-"), meta.replace('\'', "''"));
+    let (dashed, meta) = (kind.replace(['.', '_'], "-"), meta.replace('\'', "''"));
     format!(
         "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
          VALUES (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', '{kind}', 'info', \

@@ -10,12 +10,13 @@ use oasis_identity::{ApiKeyHash, Keys, Rejection, api_key_hash};
 use oasis_service::{ApiError, Presented, Query, Request, bearer};
 use oasis_store::{ApiKey, Store};
 
+use super::limits::Limits;
 use super::not_admitted::NotAdmitted;
 use super::origins::Origins;
 use super::revocations::Revocations;
 use super::sender_tokens::SenderTokens;
 use super::senders::Sender;
-use super::viewer::{Credential, Viewer};
+use super::viewer::{BadClaim, Credential, Viewer};
 use crate::batch::Batch;
 
 /// The sender of a request to a private route.
@@ -73,7 +74,13 @@ impl Callers {
             Credentials::Service(sender) => Ok(Caller::Service(sender)),
             Credentials::ApiKey(hash) => Ok(Caller::Viewer(Arc::new(self.of_api_key(hash, now).await?))),
             Credentials::Token(token) => match self.keys.identify(&token, now).await {
-                Ok(viewer) => Ok(Caller::Viewer(Arc::new(viewer.into()))),
+                Ok(viewer) => match Viewer::try_from(viewer) {
+                    Ok(viewer) => Ok(Caller::Viewer(Arc::new(viewer))),
+                    Err(BadClaim) => {
+                        tracing::debug!("a token was refused: its claim oasis.resources is malformed");
+                        Err(bad_token().into())
+                    }
+                },
                 Err(rejection) => {
                     // The client does not learn the reason.
                     tracing::debug!(reason = %rejection, "a token was refused");
@@ -166,6 +173,7 @@ impl Callers {
             credential: Credential::Key(key.id.into()),
             issued: Some(key.created_at),
             expires: key.expires_at,
+            limits: Limits::default(),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! [`Revocations`] knows which credentials have been revoked.
 
 mod callers;
+mod limits;
 mod not_admitted;
 mod origins;
 mod readers;
@@ -13,11 +14,13 @@ mod subject;
 mod viewer;
 
 pub(crate) use callers::{Caller, Callers};
+pub(crate) use limits::{Ids, Limits};
 pub(crate) use not_admitted::NotAdmitted;
 pub use origins::{NotAnOrigin, Origins};
 pub(crate) use readers::Readers;
 pub(crate) use revocations::{Revocations, covers, parts};
+pub(crate) use sender_tokens::PrivateStream;
 pub use sender_tokens::{BadTokens, SenderTokens};
-pub(crate) use senders::Senders;
+pub(crate) use senders::{Sender, Senders};
 pub(crate) use subject::Subject;
 pub(crate) use viewer::Viewer;

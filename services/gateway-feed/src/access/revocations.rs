@@ -147,7 +147,8 @@ mod tests {
     }
 
     fn viewer(user: &str, credential: Credential, issued: Option<u8>) -> Viewer {
-        Viewer { user: user.into(), credential, issued: issued.map(ts), expires: None }
+        let limits = crate::access::Limits::default();
+        Viewer { user: user.into(), credential, issued: issued.map(ts), expires: None, limits }
     }
 
     #[test]

@@ -11,12 +11,30 @@ use ring::digest::{SHA256, digest};
 /// this even without its padding. So the padding `==` cannot be mistaken for the `=` after a name.
 const MOST_NAME_BYTES: usize = 20;
 
-/// The word in the list of sources that allows a token to open rooms and to write to every room.
-const ROOMS: &str = "rooms";
+/// A private stream to which a token may write. Its word stands among the sources of the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PrivateStream {
+    /// Open rooms, and write to every room.
+    Rooms,
+    /// Write resource events.
+    Resources,
+}
+
+impl PrivateStream {
+    const ALL: [Self; 2] = [Self::Rooms, Self::Resources];
+
+    /// The word in the list of sources.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Rooms => "rooms",
+            Self::Resources => "resources",
+        }
+    }
+}
 
 /// The tokens of INGEST_TOKENS: a comma-separated list of `TOKEN`, `name=TOKEN`, `TOKEN:SOURCES` or
-/// `name=TOKEN:SOURCES`. SOURCES are joined with `+`, as in `github.actions+agent.ping`. The word `rooms`
-/// among the sources allows a token to open rooms and to write to every room.
+/// `name=TOKEN:SOURCES`. SOURCES are joined with `+`, as in `github.actions+agent.ping`. The words `rooms` and
+/// `resources` among the sources allow a token to write to these private streams.
 #[derive(Clone)]
 pub struct SenderTokens {
     tokens: Tokens,
@@ -27,7 +45,7 @@ pub struct SenderTokens {
 /// What a token may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// Events of every source, and lines of every room. All tokens with this scope share one set of dedup
+    /// Events of every source and of every private stream. All tokens with this scope share one set of dedup
     /// keys.
     All,
     /// Only events of these sources. No other sender has the dedup keys of `owner`. So an event of another
@@ -37,8 +55,8 @@ pub(crate) enum Scope {
         /// rotated. If a token has no name, `owner` is a part of the token's hash.
         owner: String,
         sources: Vec<Source>,
-        /// Whether the token may open rooms and write to every room.
-        rooms: bool,
+        /// The private streams to which the token may write.
+        streams: Vec<PrivateStream>,
     },
 }
 
@@ -59,12 +77,13 @@ pub enum BadTokens {
 }
 
 impl SenderTokens {
-    /// Adds a token that may only create rooms and write to every room. If the list already has the token,
-    /// its scope stays as it is.
-    pub fn add_for_rooms(&mut self, name: &str, token: &Secret) {
+    /// Adds a token that may only write to private streams. If the list already has the token, its scope stays
+    /// as it is.
+    pub fn add_for_private_streams(&mut self, name: &str, token: &Secret) {
         if self.scope(token.expose()).is_none() {
             self.tokens.push(token.expose());
-            self.scopes.push(Scope::Only { owner: name.to_owned(), sources: Vec::new(), rooms: true });
+            let streams = PrivateStream::ALL.to_vec();
+            self.scopes.push(Scope::Only { owner: name.to_owned(), sources: Vec::new(), streams });
         }
     }
 
@@ -125,17 +144,17 @@ fn token(item: &str) -> Result<(&str, Scope), &'static str> {
     if token.is_empty() {
         return Err("has sources, but no token before the `:`");
     }
-    let mut words: Vec<&str> = sources.split('+').map(str::trim).collect();
-    let number = words.len();
-    words.retain(|word| *word != ROOMS);
-    let rooms = words.len() < number;
-    let sources: Result<Vec<Source>, _> = words.into_iter().map(str::parse).collect();
+    let words: Vec<&str> = sources.split('+').map(str::trim).collect();
+    let of_stream = |word: &str| PrivateStream::ALL.into_iter().find(|stream| stream.word() == word);
+    let streams = words.iter().filter_map(|word| of_stream(word)).collect();
+    let others = words.iter().filter(|word| of_stream(word).is_none());
+    let sources: Result<Vec<Source>, _> = others.map(|word| word.parse()).collect();
     let sources = sources.map_err(|_| {
-        "has an unknown source after the `:`: expected oasis.events, github.actions, gcp.deploy, agent.ping \
-         or rooms, joined with `+`"
+        "has an unknown source after the `:`: expected oasis.events, github.actions, gcp.deploy, agent.ping, \
+         rooms or resources, joined with `+`"
     })?;
     let owner = name.map_or_else(|| hashed(token), str::to_owned);
-    Ok((token, Scope::Only { owner, sources, rooms }))
+    Ok((token, Scope::Only { owner, sources, streams }))
 }
 
 fn is_name(name: &str) -> bool {
@@ -158,7 +177,7 @@ mod tests {
     }
 
     fn only(owner: &str, sources: &[Source]) -> Scope {
-        Scope::Only { owner: owner.into(), sources: sources.into(), rooms: false }
+        Scope::Only { owner: owner.into(), sources: sources.into(), streams: Vec::new() }
     }
 
     #[test]
@@ -179,30 +198,33 @@ mod tests {
     }
 
     #[test]
-    fn a_token_may_be_limited_to_rooms() {
-        let tokens = parse("logs=a:rooms,b:agent.ping+rooms,c:agent.ping");
-        let rooms = |token: &str| match tokens.scope(token) {
-            Some(Scope::Only { sources, rooms, .. }) => (sources.len(), *rooms),
+    fn a_token_may_be_limited_to_private_streams() {
+        use PrivateStream::{Resources, Rooms};
+        let tokens = parse("logs=a:rooms,b:agent.ping+rooms,c:agent.ping,d:resources+rooms");
+        let scope = |token: &str| match tokens.scope(token) {
+            Some(Scope::Only { sources, streams, .. }) => (sources.len(), streams.clone()),
             other => panic!("{other:?}"),
         };
-        assert_eq!([rooms("a"), rooms("b"), rooms("c")], [(0, true), (1, true), (1, false)]);
+        assert_eq!([scope("a"), scope("b")], [(0, vec![Rooms]), (1, vec![Rooms])]);
+        assert_eq!([scope("c"), scope("d")], [(1, vec![]), (0, vec![Resources, Rooms])]);
     }
 
     #[test]
-    fn a_token_for_rooms_is_added_to_the_tokens_of_the_list() {
-        let rooms = Scope::Only { owner: "up".into(), sources: Vec::new(), rooms: true };
+    fn a_token_for_private_streams_is_added_to_the_tokens_of_the_list() {
+        let streams = PrivateStream::ALL.to_vec();
+        let all = Scope::Only { owner: "up".into(), sources: Vec::new(), streams };
         let added = |list: &str| {
             let mut tokens = parse(list);
-            tokens.add_for_rooms("up", &Secret::from("new,=:+".to_owned()));
+            tokens.add_for_private_streams("up", &Secret::from("new,=:+".to_owned()));
             tokens
         };
-        assert_eq!(added("").scope("new,=:+"), Some(&rooms));
+        assert_eq!(added("").scope("new,=:+"), Some(&all));
         let tokens = added("a,ci=b:agent.ping");
         assert_eq!(tokens.scope("a"), Some(&Scope::All));
         assert_eq!(tokens.scope("b"), Some(&only("ci", &[Source::AgentPing])));
-        assert_eq!(tokens.scope("new,=:+"), Some(&rooms));
+        assert_eq!(tokens.scope("new,=:+"), Some(&all));
         let mut tokens = parse("a");
-        tokens.add_for_rooms("up", &Secret::from("a".to_owned()));
+        tokens.add_for_private_streams("up", &Secret::from("a".to_owned()));
         assert_eq!(tokens.scope("a"), Some(&Scope::All));
     }
 

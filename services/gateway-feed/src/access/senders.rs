@@ -5,7 +5,7 @@ use hyper::HeaderMap;
 use oasis_core::{DedupKey, NewEvent};
 use oasis_service::{ApiError, Presented, bearer};
 
-use super::sender_tokens::{Scope, SenderTokens};
+use super::sender_tokens::{PrivateStream, Scope, SenderTokens};
 
 /// Checks whether a request may send events.
 #[derive(Debug)]
@@ -68,12 +68,22 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Whether the sender may open rooms and write to every room.
-    pub(crate) fn writes_rooms(self) -> bool {
+    /// Whether the sender may write to a private stream.
+    pub(crate) fn writes(self, stream: PrivateStream) -> bool {
         match self.scope {
             Scope::All => true,
-            Scope::Only { rooms, .. } => *rooms,
+            Scope::Only { streams, .. } => streams.contains(&stream),
         }
+    }
+
+    /// 403: the sender may not write to a private stream.
+    pub(crate) fn may_not_write(stream: PrivateStream) -> ApiError {
+        let (word, what) = match stream {
+            PrivateStream::Rooms => ("rooms_not_allowed", "to rooms"),
+            PrivateStream::Resources => ("resources_not_allowed", "resource events"),
+        };
+        ApiError::forbidden(word, format!("this token may not write {what}"))
+            .hint(format!("add `+{}` to the sources of the token in INGEST_TOKENS", stream.word()))
     }
 
     /// Checks that the sender may send these events, and puts the sender into their dedup keys. If the sender
@@ -95,7 +105,7 @@ impl<'a> Sender<'a> {
                 let message = format!("{at}this token may not send events of source {}", source.as_str());
                 let error = ApiError::forbidden("source_not_allowed", message);
                 return Err(match may[..] {
-                    [] => error.hint("this token may only write to rooms"),
+                    [] => error.hint("this token may only write to private streams"),
                     _ => error.hint(format!("this token may send: {}", may.join(", "))),
                 });
             }

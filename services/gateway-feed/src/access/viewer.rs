@@ -6,6 +6,7 @@ use oasis_core::Ts;
 use oasis_identity::LEEWAY;
 use tokio::time::Instant;
 
+use super::limits::Limits;
 use super::subject::Subject;
 
 /// A user who has presented a valid credential.
@@ -18,6 +19,8 @@ pub(crate) struct Viewer {
     pub(crate) issued: Option<Ts>,
     /// When the credential expires. `None` if it never expires.
     pub(crate) expires: Option<Ts>,
+    /// Which resource events the user may read.
+    pub(crate) limits: Limits,
 }
 
 /// The kind and the id of a credential.
@@ -29,14 +32,22 @@ pub(crate) enum Credential {
     Key(Arc<str>),
 }
 
-impl From<oasis_identity::Viewer> for Viewer {
-    fn from(viewer: oasis_identity::Viewer) -> Self {
-        Self {
+/// A token whose claim `oasis.resources` is malformed.
+#[derive(Debug)]
+pub(crate) struct BadClaim;
+
+impl TryFrom<oasis_identity::Viewer> for Viewer {
+    type Error = BadClaim;
+
+    fn try_from(viewer: oasis_identity::Viewer) -> Result<Self, BadClaim> {
+        let limits = viewer.resources.as_deref().map_or(Some(Limits::default()), Limits::parse);
+        Ok(Self {
             user: viewer.sub.into(),
             credential: Credential::Token(viewer.jti.map(Into::into)),
             issued: viewer.iat,
             expires: Some(viewer.exp),
-        }
+            limits: limits.ok_or(BadClaim)?,
+        })
     }
 }
 
@@ -77,6 +88,7 @@ mod tests {
             credential,
             issued: None,
             expires: expires.map(|expires| expires.parse().unwrap()),
+            limits: Limits::default(),
         };
         let left = |viewer: Viewer| viewer.deadline(now).map(|deadline| deadline - Instant::now());
         let (token, key) = (|| Credential::Token(None), || Credential::Key("k".into()));

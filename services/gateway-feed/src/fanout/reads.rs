@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use oasis_core::Family;
 use oasis_store::StoredEvent;
@@ -116,10 +117,11 @@ impl Reads {
     ) -> Result<Replay, ReadError> {
         let _turn = self.turn_for_rows().await;
         let mut rows: Vec<StoredEvent> = Vec::new();
-        // Each filter is read in its own snapshot, and rows may be deleted between two snapshots.
+        // Each selection is read in its own snapshot, and rows may be deleted between two snapshots.
         let mut pruned = 0;
-        for filter in S::rows(topic, want) {
-            let batch = self.table.replay(&filter, head + 1, most).await?;
+        let selections = S::rows(topic, want);
+        let reads = selections.iter().map(|rows| self.table.replay(rows, head + 1, most));
+        for batch in try_join_all(reads).await? {
             reaches(&batch, head)?;
             pruned = pruned.max(batch.pruned_through);
             rows.extend(batch.rows);
@@ -183,10 +185,12 @@ impl Reads {
         let began = Instant::now();
         let mut rows: Vec<StoredEvent> = Vec::new();
         // If the table has more rows than the batch, the batch is complete only up to its last row. With
-        // several filters, the stretch is complete up to the lowest of these last rows.
+        // several selections, the stretch is complete up to the lowest of these last rows.
         let (mut complete_to, mut pruned) = (floor, 0);
-        for filter in S::rows(topic, want) {
-            let batch = self.table.page(&filter, after, floor).await?;
+        let selections = S::rows(topic, want);
+        // Together, these reads share statements.
+        let reads = selections.iter().map(|rows| self.table.page(rows, after, floor));
+        for batch in try_join_all(reads).await? {
             reaches(&batch, floor)?;
             pruned = pruned.max(batch.pruned_through);
             if let Some(last) = batch.rows.last().filter(|_| batch.more) {
@@ -228,7 +232,7 @@ impl Reads {
     }
 }
 
-/// Sorts the rows of several filters by id, removes duplicates, and keeps only rows that are `shown`.
+/// Sorts the rows of several selections by id, removes duplicates, and keeps only rows that are `shown`.
 fn merge(rows: &mut Vec<StoredEvent>, shown: impl Fn(&StoredEvent) -> bool) {
     rows.retain(shown);
     rows.sort_unstable_by_key(|row| row.id);

@@ -12,12 +12,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use oasis_core::Ts;
-use oasis_store::{Filter, StoredEvent};
+use oasis_store::StoredEvent;
 
 use super::admission::Admission;
 use super::ends::CloseReason;
 use super::frame;
 use super::pulse::Presence;
+use super::table::Selected;
 use crate::access::NotAdmitted;
 
 /// A stream. See the head of this file.
@@ -65,9 +66,8 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
         true
     }
 
-    /// The filters that select a subscriber's rows in the table. The rows of several filters are merged in
-    /// id order.
-    fn rows(topic: &Self::Topic, want: &Self::Want) -> Vec<Filter>;
+    /// Selects a subscriber's rows in the table. The rows of several selections are merged in id order.
+    fn rows(topic: &Self::Topic, want: &Self::Want) -> Vec<Selected>;
 
     /// Appends the frame of `row` to `out`. Returns why the stream ends after the row (`None` if the stream
     /// continues).

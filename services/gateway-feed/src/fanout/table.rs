@@ -4,6 +4,7 @@
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use oasis_core::Family;
+use oasis_core::resource::{Place, ResourceId};
 use oasis_store::{ChannelRange, Filter, Order, Page, PageQuery, RangeOrder, Store, StoredEvent};
 
 use crate::batch::{Batch, ReadError};
@@ -12,13 +13,27 @@ use crate::batch::{Batch, ReadError};
 pub(crate) trait Table: Send + Sync {
     /// The first rows after `after`, up to and including `upto`, oldest first. Both the number of rows and
     /// the size of a batch are limited.
-    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Rows>;
+    fn page<'a>(&'a self, rows: &'a Selected, after: i64, upto: i64) -> Read<'a, Rows>;
     /// The last rows below `before` for a new subscriber, at most `most`, newest first.
-    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Rows>;
+    fn replay<'a>(&'a self, rows: &'a Selected, before: i64, most: usize) -> Read<'a, Rows>;
     /// The highest id of the table so far, including the ids of deleted rows.
     fn head(&self) -> Read<'_, i64>;
     /// The id of the first row of a family that was recorded at or after `since`.
     fn first_id_since<'a>(&'a self, family: &'a Family, since: Timestamp) -> Read<'a, Option<i64>>;
+}
+
+/// Selects rows of one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Selected {
+    pub(crate) filter: Filter,
+    /// Only the resource events of this workload, project or cluster.
+    pub(crate) place: Option<(Place, ResourceId)>,
+}
+
+impl From<Filter> for Selected {
+    fn from(filter: Filter) -> Self {
+        Self { filter, place: None }
+    }
 }
 
 /// Rows that were read in one snapshot.
@@ -43,6 +58,9 @@ pub(crate) struct Database {
     store: Store,
     oldest_first: Batch<ChannelRange, Option<Rows>>,
     newest_first: Batch<ChannelRange, Option<Rows>>,
+    /// The reads of the events of a place, oldest first. A statement reads places of one kind only. The order
+    /// is that of [`Place::ALL`].
+    of_places: [Batch<ChannelRange, Option<Rows>>; Place::ALL.len()],
 }
 
 impl Database {
@@ -54,6 +72,7 @@ impl Database {
         Self {
             oldest_first: shared(RangeOrder::OldestFirst),
             newest_first: shared(RangeOrder::NewestFirst),
+            of_places: std::array::from_fn(|_| shared(RangeOrder::OldestFirst)),
             store,
         }
     }
@@ -71,11 +90,11 @@ impl Database {
     async fn shared(
         &self,
         reads: &Batch<ChannelRange, Option<Rows>>,
-        rows: &Filter,
+        rows: &Selected,
         (after, upto, limit): (i64, i64, i64),
     ) -> Result<Rows, ReadError> {
-        let (channel, kinds) = (rows.channel.clone(), rows.kind.clone());
-        let range = ChannelRange { channel, kinds, after, upto, limit };
+        let Selected { filter, place } = rows.clone();
+        let range = ChannelRange { channel: filter.channel, place, kinds: filter.kind, after, upto, limit };
         loop {
             // If the statement left this range out, the range is requested again. Each statement reads at
             // least its first range, so the loop ends.
@@ -87,20 +106,25 @@ impl Database {
 }
 
 impl Table for Database {
-    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Rows> {
+    fn page<'a>(&'a self, rows: &'a Selected, after: i64, upto: i64) -> Read<'a, Rows> {
         Box::pin(async move {
-            if rows.channel.is_devhub() {
-                return self.ticker(rows, after, upto).await;
+            if rows.filter.channel.is_devhub() {
+                return self.ticker(&rows.filter, after, upto).await;
             }
-            self.shared(&self.oldest_first, rows, (after, upto, BATCH)).await
+            let reads = match &rows.place {
+                Some((place, _)) => &self.of_places[*place as usize],
+                None => &self.oldest_first,
+            };
+            self.shared(reads, rows, (after, upto, BATCH)).await
         })
     }
 
-    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Rows> {
+    fn replay<'a>(&'a self, rows: &'a Selected, before: i64, most: usize) -> Read<'a, Rows> {
         Box::pin(async move {
             let most = i64::try_from(most).unwrap_or(i64::MAX);
-            if rows.channel.is_devhub() {
-                return Ok(of_page(rows, Store::replay(&self.store, rows, before, most).await?));
+            if rows.filter.channel.is_devhub() {
+                let filter = &rows.filter;
+                return Ok(of_page(filter, Store::replay(&self.store, filter, before, most).await?));
             }
             // A shared statement may return fewer rows than this client needs.
             let mut found = self.shared(&self.newest_first, rows, (0, before - 1, most)).await?;

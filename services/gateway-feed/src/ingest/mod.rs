@@ -1,14 +1,18 @@
 //! Answers `POST /events/ingest` and the other paths of ingest. A request has one event or an array of
-//! events. Each event has one of four forms. Either all events of a request are stored, or none.
+//! events. Each event has one of four forms. Either all events of a request are stored, or none. The files
+//! `items.rs` and `idempotency.rs` also serve the writes to private streams.
 
 mod answer;
 mod cloud;
 mod events;
 mod fields;
 mod form;
+mod idempotency;
+mod items;
 mod json;
 mod strict;
 
 pub(crate) use answer::{answer, not_stored};
 pub(crate) use fields::{Fields, Refusal};
-pub(crate) use json::{Elements, is_json};
+pub(crate) use idempotency::{dedup_key, idempotency_key};
+pub(crate) use items::{ItemWords, items, json_body};

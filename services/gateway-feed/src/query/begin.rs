@@ -18,6 +18,20 @@ pub(crate) const FEED: &[&str] = &with_filter::<{ Filter::FIELDS.len() + CURSOR.
 /// The parameters of the stream of a room.
 pub(crate) const ROOM: &[&str] = &["tail", "since", "token", CURSOR[0], CURSOR[1], CURSOR[2]];
 
+/// The parameters of the stream of resource events.
+pub(crate) const RESOURCES: &[&str] = &[
+    "cluster_id",
+    "project_id",
+    "workload_id",
+    "resource_type",
+    "event_types",
+    "since",
+    "token",
+    CURSOR[0],
+    CURSOR[1],
+    CURSOR[2],
+];
+
 /// Where a client of a stream begins. The header `Last-Event-ID` overrides the parameter `last_event_id`,
 /// and both override the parameter `since`. An empty cursor counts as absent.
 ///

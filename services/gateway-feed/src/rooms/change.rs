@@ -17,7 +17,7 @@ use super::requests::Rooms;
 use super::rights::{check_opener, check_reader, check_writer};
 use super::view::Room;
 use crate::access::{Caller, Viewer};
-use crate::ingest::not_stored;
+use crate::ingest::{json_body, not_stored};
 
 /// The maximum size of the body of a request, in bytes.
 const MOST_BYTES: usize = 16 << 10;
@@ -61,7 +61,7 @@ impl Rooms {
     ) -> Result<Response, ApiError> {
         Query::parse(request.uri().query(), &[])?;
         self.changeable(room, &caller).await?;
-        let wanted = Wanted::parse(body::object(&body::read(request, context, MOST_BYTES).await?)?)?;
+        let wanted = Wanted::parse(body::object(&json_body(request, context, MOST_BYTES).await?)?)?;
         let arrived = Instant::now();
         // The room and the rights of the caller may have changed while the body arrived.
         let state = self.changeable(room, &caller).await?;

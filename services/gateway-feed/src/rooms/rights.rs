@@ -5,7 +5,7 @@ use oasis_core::room::{Readers, RoomId};
 use oasis_service::ApiError;
 
 use super::errors::{no_such_room, not_yours};
-use crate::access::{Caller, Viewer};
+use crate::access::{Caller, PrivateStream, Sender, Viewer};
 
 /// Whether a viewer may read a room.
 pub(crate) fn may_read(room: &RoomState, viewer: &Viewer) -> bool {
@@ -34,10 +34,10 @@ pub(super) fn check_reader(room: &RoomState, viewer: &Viewer) -> Result<(), ApiE
 pub(super) fn check_writer(room: &RoomState, caller: &Caller<'_>) -> Result<(), ApiError> {
     match caller {
         Caller::Service(sender) => {
-            if sender.writes_rooms() {
+            if sender.writes(PrivateStream::Rooms) {
                 Ok(())
             } else {
-                Err(not_for_rooms())
+                Err(Sender::may_not_write(PrivateStream::Rooms))
             }
         }
         Caller::Viewer(viewer) => {
@@ -56,13 +56,8 @@ pub(super) fn check_writer(room: &RoomState, caller: &Caller<'_>) -> Result<(), 
 /// 403 if the caller may write to no room; 404 if the caller is a user.
 pub(super) fn check_opener(room: &RoomId, caller: &Caller<'_>) -> Result<(), ApiError> {
     match caller {
-        Caller::Service(sender) if sender.writes_rooms() => Ok(()),
-        Caller::Service(_) => Err(not_for_rooms()),
+        Caller::Service(sender) if sender.writes(PrivateStream::Rooms) => Ok(()),
+        Caller::Service(_) => Err(Sender::may_not_write(PrivateStream::Rooms)),
         Caller::Viewer(_) => Err(no_such_room(room)),
     }
-}
-
-fn not_for_rooms() -> ApiError {
-    ApiError::forbidden("rooms_not_allowed", "this token may not write to rooms")
-        .hint("add `+rooms` to the sources of the token in INGEST_TOKENS")
 }

@@ -3,6 +3,7 @@
 //! opens streams for clients.
 
 mod opening;
+pub(crate) mod resources;
 pub(crate) mod rooms;
 mod slots;
 pub(crate) mod ticker;
@@ -31,6 +32,7 @@ use crate::fanout::table::Table;
 use crate::fanout::topics::Topics;
 
 use opening::Opening;
+use resources::ResourceEvents;
 use rooms::RoomLogs;
 use ticker::Ticker;
 
@@ -44,13 +46,14 @@ pub(crate) struct Streams {
     hub: Hub,
     pub(crate) ticker: Arc<Topics<Ticker>>,
     pub(crate) rooms: Arc<Topics<RoomLogs>>,
+    pub(crate) resources: Arc<Topics<ResourceEvents>>,
     #[cfg(feature = "test-stream")]
     pub(crate) test: Arc<Topics<test_stream::TestStream>>,
 }
 
 impl Streams {
-    /// Makes the streams, which read `table`. The ticker accepts at most `most` clients. `rooms` has its own
-    /// limit.
+    /// Makes the streams, which read `table`. The ticker and the stream of resource events each accept at most
+    /// `most` clients. `rooms` has its own limit.
     pub(crate) fn new(
         table: Arc<dyn Table>,
         most: usize,
@@ -58,13 +61,16 @@ impl Streams {
         rooms: RoomLogs,
     ) -> Self {
         let budget = Arc::new(Budget::new(PRIVATE_RINGS));
-        let ticker = Topics::new(Ticker::new(most, revocations), table.clone(), budget.clone());
+        let ticker = Topics::new(Ticker::new(most, revocations.clone()), table.clone(), budget.clone());
+        let resources = ResourceEvents::new(revocations, most);
+        let resources = Topics::new(resources, table.clone(), budget.clone());
         let rooms = Topics::new(rooms, table.clone(), budget.clone());
         #[cfg(feature = "test-stream")]
         let test = Topics::new(test_stream::TestStream, table, budget);
         let hub = Hub::new(vec![
             ticker.clone(),
             rooms.clone(),
+            resources.clone(),
             #[cfg(feature = "test-stream")]
             test.clone(),
         ]);
@@ -72,6 +78,7 @@ impl Streams {
             hub,
             ticker,
             rooms,
+            resources,
             #[cfg(feature = "test-stream")]
             test,
         }

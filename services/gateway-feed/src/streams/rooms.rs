@@ -21,6 +21,7 @@ use crate::fanout::ends::CloseReason;
 use crate::fanout::frame;
 use crate::fanout::pulse::Presence;
 use crate::fanout::stream::{Fresh, GapReason, Stream};
+use crate::fanout::table::Selected;
 use crate::rooms::{self, Defaults, Directory, StoredLine};
 
 /// How many earlier lines a new client gets first by default.
@@ -109,9 +110,9 @@ impl Stream for RoomLogs {
         matches!(row.kind.as_str(), kinds::LOG | kinds::CLOSED)
     }
 
-    fn rows(room: &RoomId, _tail: &usize) -> Vec<Filter> {
+    fn rows(room: &RoomId, _tail: &usize) -> Vec<Selected> {
         let kind = [kinds::LOG, kinds::CLOSED].map(|kind| Kind::stored(kind.to_owned())).to_vec();
-        vec![Filter { kind, ..Filter::all(room.channel().clone()) }]
+        vec![Filter { kind, ..Filter::all(room.channel().clone()) }.into()]
     }
 
     fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason> {

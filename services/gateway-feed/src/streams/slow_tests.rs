@@ -17,7 +17,7 @@ use crate::fanout::hub::Hub;
 use crate::fanout::source::Begin;
 use crate::fanout::stream::Stream;
 use crate::fanout::subscriber::Subscriber;
-use crate::fanout::table::{Read, Rows, Table};
+use crate::fanout::table::{Read, Rows, Selected, Table};
 use crate::fanout::topics::Topics;
 
 /// A table with slow reads, as with a cold cache, an expensive filter or a hung server.
@@ -42,10 +42,10 @@ impl Slow {
 }
 
 impl Table for Slow {
-    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Rows> {
+    fn page<'a>(&'a self, rows: &'a Selected, after: i64, upto: i64) -> Read<'a, Rows> {
         self.slowly(self.table.page(rows, after, upto))
     }
-    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Rows> {
+    fn replay<'a>(&'a self, rows: &'a Selected, before: i64, most: usize) -> Read<'a, Rows> {
         self.slowly(self.table.replay(rows, before, most))
     }
     fn head(&self) -> Read<'_, i64> {

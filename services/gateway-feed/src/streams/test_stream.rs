@@ -23,6 +23,7 @@ use crate::fanout::ends::CloseReason;
 use crate::fanout::frame;
 use crate::fanout::pulse::Presence;
 use crate::fanout::stream::{Fresh, GapReason, Stream};
+use crate::fanout::table::Selected;
 
 /// The kind of the row that ends a stream.
 pub(crate) const CLOSED: &str = "test.closed";
@@ -111,8 +112,8 @@ impl Stream for TestStream {
         once(row.channel.clone())
     }
 
-    fn rows(topic: &Channels, _want: &usize) -> Vec<Filter> {
-        topic.0.iter().cloned().map(Filter::all).collect()
+    fn rows(topic: &Channels, _want: &usize) -> Vec<Selected> {
+        topic.0.iter().cloned().map(|channel| Filter::all(channel).into()).collect()
     }
 
     fn mark(&self, _row: &StoredEvent) {}

@@ -25,6 +25,7 @@ use crate::fanout::ends::CloseReason;
 use crate::fanout::frame;
 use crate::fanout::pulse::Presence;
 use crate::fanout::stream::{Fresh, GapReason, Stream};
+use crate::fanout::table::Selected;
 
 /// How many earlier events a new client gets first.
 pub(crate) const REPLAY: usize = 20;
@@ -101,8 +102,8 @@ impl Stream for Ticker {
         row.channel.is_devhub()
     }
 
-    fn rows((): &(), want: &Filter) -> Vec<Filter> {
-        vec![want.clone()]
+    fn rows((): &(), want: &Filter) -> Vec<Selected> {
+        vec![want.clone().into()]
     }
 
     fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason> {

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::super::test_stream::CLOSED;
 use super::rng::Rng;
-use crate::fanout::table::{Read, Rows, Table};
+use crate::fanout::table::{Read, Rows, Selected, Table};
 
 /// The maximum number of rows in one batch. This number is small, so that many batches are needed.
 const BATCH: usize = 7;
@@ -120,24 +120,24 @@ impl SimTable {
 }
 
 impl Table for SimTable {
-    fn page<'a>(&'a self, rows: &'a Filter, after: i64, upto: i64) -> Read<'a, Rows> {
+    fn page<'a>(&'a self, rows: &'a Selected, after: i64, upto: i64) -> Read<'a, Rows> {
         let rows = rows.clone();
         self.read(move |state, visible| {
-            let found = state.rows.iter().filter(|row| row.id <= visible && rows.accepts(row));
+            let found = state.rows.iter().filter(|row| row.id <= visible && rows.filter.accepts(row));
             let mut found: Vec<_> =
                 found.filter(|row| row.id > after && row.id <= upto).take(BATCH + 1).cloned().collect();
             let more = found.len() > BATCH;
             found.truncate(BATCH);
-            batch(state, &rows, found, more, visible)
+            batch(state, &rows.filter, found, more, visible)
         })
     }
 
-    fn replay<'a>(&'a self, rows: &'a Filter, before: i64, most: usize) -> Read<'a, Rows> {
+    fn replay<'a>(&'a self, rows: &'a Selected, before: i64, most: usize) -> Read<'a, Rows> {
         let rows = rows.clone();
         self.read(move |state, visible| {
-            let found = state.rows.iter().rev().filter(|row| row.id <= visible && rows.accepts(row));
+            let found = state.rows.iter().rev().filter(|row| row.id <= visible && rows.filter.accepts(row));
             let found = found.filter(|row| row.id < before).take(most).cloned().collect();
-            batch(state, &rows, found, false, visible)
+            batch(state, &rows.filter, found, false, visible)
         })
     }
 

@@ -1,0 +1,45 @@
+//! Lists the resource events of a task.
+
+use hyper::StatusCode;
+use oasis_core::Vtid;
+use oasis_service::{ApiError, Query, Request, Response, response};
+use serde::Serialize;
+
+use super::requests::Resources;
+use super::selection::Selection;
+use super::view::View;
+use crate::access::Viewer;
+use crate::query::params::bad;
+
+/// The maximum number of events in a list.
+const MOST: usize = 100;
+/// The maximum number of rows that a list reads. Some of them may be outside the limits of the user.
+const MOST_ROWS: i64 = 500;
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    events: Vec<View<'a>>,
+}
+
+impl Resources {
+    /// Answers with the last resource events of a task that the user may read, newest first.
+    ///
+    /// # Errors
+    /// 400 for a bad parameter; 503 if the table cannot be read.
+    pub(crate) async fn list(&self, viewer: &Viewer, request: &Request) -> Result<Response, ApiError> {
+        let query = Query::parse(request.uri().query(), &["vtid", "token"])?;
+        let vtid = query.get("vtid").ok_or_else(|| {
+            bad("vtid", "it is missing").hint("to follow resource events live, read /api/v1/events/stream")
+        })?;
+        let vtid = Vtid::parse(vtid).map_err(|why| bad("vtid", why))?;
+        // The semaphore is never closed.
+        let _turn = self.reads.acquire().await.ok();
+        let rows = self.store.resource_events(&vtid, MOST_ROWS).await.map_err(|error| {
+            ApiError::unavailable("database_unavailable", "resource events cannot be read now", error)
+        })?;
+        let readable = Selection::of_limits(&viewer.limits);
+        let shown = rows.iter().filter(|row| readable.contains(row)).take(MOST);
+        let events = shown.map(|row| View { row, with_id: true }).collect();
+        response::json(StatusCode::OK, &Listed { events })
+    }
+}

@@ -1,0 +1,151 @@
+//! Writes resource events: one flat object or an array. Either all events of a request are stored, or none.
+
+use std::collections::HashMap;
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+use oasis_core::resource::{Place, RESOURCES, ResourceEvent};
+use oasis_core::{NewEvent, Ts, parse_json};
+use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
+use oasis_store::{StoreError, WiderPlaces};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::requests::Resources;
+use crate::access::{Caller, PrivateStream, Sender};
+use crate::ingest::{ItemWords, Refusal, dedup_key, idempotency_key, items, json_body, not_stored};
+
+/// The maximum size of the body of a request, in bytes.
+const MOST_BYTES: usize = 20 << 20;
+/// What a client can do if its events were not stored.
+const AGAIN: &str = "send the request again; with an Idempotency-Key, no event is stored twice";
+/// The words for events in errors.
+const WORDS: ItemWords = ItemWords { one: "event", bad: "bad_event", too_many: "too_many_events" };
+
+/// The answer to a request whose events were stored.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    accepted: usize,
+    /// The id of the last event. Null if an earlier request stored the event, and the event has been pruned.
+    last_id: Option<i64>,
+}
+
+impl Resources {
+    /// Stores the events of a request.
+    ///
+    /// # Errors
+    /// 400 or 413 for a bad body; 403 if the caller may not write; 415 if the body is not JSON; 503 if the table
+    /// cannot be read or written.
+    pub(crate) async fn write(
+        &self,
+        caller: Caller<'_>,
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
+        match &caller {
+            Caller::Service(sender) if sender.writes(PrivateStream::Resources) => {}
+            Caller::Service(_) => return Err(Sender::may_not_write(PrivateStream::Resources)),
+            Caller::Viewer(_) => {
+                return Err(ApiError::forbidden("not_a_service", "users do not write resource events")
+                    .hint("send one of INGEST_TOKENS"));
+            }
+        }
+        Query::parse(request.uri().query(), &[])?;
+        let key = idempotency_key(request.headers())?;
+        let body = json_body(request, context, MOST_BYTES).await?;
+        // The time limit of the append does not include the time that a slow client needs for its body.
+        let arrived = Instant::now();
+        let now = Ts::clamped(Timestamp::now());
+        let mut events = items(&body, &WORDS, |text| event(text, now)).await?;
+        drop(body);
+        self.fill(&mut events).await.map_err(|error| {
+            let message = "the places of the events cannot be read now";
+            ApiError::unavailable("database_unavailable", message, error).hint(AGAIN)
+        })?;
+        let accepted = events.len();
+        let mut rows: Vec<NewEvent> = Vec::with_capacity(accepted);
+        for (nth, event) in events.into_iter().enumerate() {
+            let key = match &key {
+                Some(key) => Some(dedup_key((RESOURCES, "event:"), "", &caller, key, nth)?),
+                None => None,
+            };
+            let at = if accepted == 1 { String::new() } else { format!("event {nth}: ") };
+            let row = event.into_event(key);
+            rows.push(row.map_err(|why| ApiError::bad_request(WORDS.bad, format!("{at}{why}")))?);
+        }
+        let appended = self.appender.append(rows, arrived).await.map_err(|error| not_stored(error, AGAIN))?;
+        let last_id = appended.last().and_then(|last| last.id);
+        response::json(StatusCode::CREATED, &Stored { accepted, last_id })
+    }
+
+    /// Fills the ids that events lack from the last event that named their workload or project: an earlier event of
+    /// the same request, or else of the table.
+    async fn fill(&self, events: &mut [ResourceEvent]) -> Result<(), StoreError> {
+        for place in [Place::Workload, Place::Project] {
+            let mut ids: Vec<&str> = events
+                .iter()
+                .filter(|event| lacks(event, place))
+                .filter_map(|event| event.id(place))
+                .collect();
+            ids.sort_unstable();
+            ids.dedup();
+            if ids.is_empty() {
+                continue;
+            }
+            let found = {
+                // The semaphore is never closed.
+                let _turn = self.reads.acquire().await.ok();
+                self.store.wider_places(place, &ids).await?
+            };
+            let mut known: HashMap<String, WiderPlaces> =
+                ids.into_iter().map(str::to_owned).zip(found).collect();
+            for event in events.iter_mut() {
+                if let Some(id) = event.id(place).map(str::to_owned) {
+                    complete(event, place, known.entry(id).or_default());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn event(text: &[u8], now: Ts) -> Result<ResourceEvent, Refusal> {
+    match parse_json(text) {
+        Ok(Value::Object(fields)) => {
+            // Programs that send other events often guess this address.
+            let is_other = !fields.contains_key("event_type") && fields.contains_key("vtid");
+            ResourceEvent::read(fields, now).map_err(|why| Refusal {
+                message: why.to_string(),
+                hint: is_other.then(|| "events of other kinds go to POST /events/ingest".into()),
+            })
+        }
+        Ok(_) => Err(Refusal::new("expected an event, which is a JSON object")),
+        Err(error) => Err(Refusal::new(format!("not JSON: {error}"))),
+    }
+}
+
+/// Whether an event lacks the id of a place that is wider than `place`.
+fn lacks(event: &ResourceEvent, place: Place) -> bool {
+    Place::ALL.iter().any(|wider| *wider > place && event.id(*wider).is_none())
+}
+
+/// Fills the ids that an event lacks, and keeps the ids that the event states for the next event.
+fn complete(event: &mut ResourceEvent, place: Place, known: &mut WiderPlaces) {
+    if place == Place::Workload {
+        match (event.id(Place::Project), &known.project) {
+            (Some(stated), known_project) if known_project.as_deref() != Some(stated) => {
+                // The workload is in another project now, which may be in another cluster.
+                *known = WiderPlaces { project: Some(stated.to_owned()), cluster: None };
+            }
+            (None, Some(project)) => event.fill(Place::Project, project),
+            (Some(_) | None, _) => {}
+        }
+    }
+    match (event.id(Place::Cluster), &known.cluster) {
+        (Some(stated), _) => known.cluster = Some(stated.to_owned()),
+        (None, Some(cluster)) => event.fill(Place::Cluster, cluster),
+        (None, None) => {}
+    }
+}
