@@ -22,8 +22,8 @@ BEGIN
 END
 $$;
 
--- The events of a workload, of a project and of a cluster. No id is longer than 128 bytes. A longer text, which
--- a program could write with SQL, is not in the index: it could be too large for an entry.
+-- The events of a workload, of a project and of a cluster. No id is longer than 128 bytes. A longer text,
+-- which a program could write with SQL, is not in the index: it could be too large for an entry.
 CREATE INDEX IF NOT EXISTS oasis_events_workloads
     ON {schema}.oasis_events ((meta ->> 'workload_id'), (id + 0))
     WHERE channel = 'resources' AND octet_length(meta ->> 'workload_id') <= 128;

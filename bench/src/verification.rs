@@ -2,8 +2,8 @@
 //! tokens at random, and counts how many changed tokens are accepted.
 //!
 //! ring alone verifies only the signature, which is already decoded, with a key that is already prepared.
-//! The gateway also decodes the token, parses its header and its claims, and checks the rules. A token that it
-//! has verified before, it only looks up.
+//! The gateway also decodes the token, parses its header and its claims, and checks the rules. A token that
+//! it has verified before, it only looks up.
 
 mod mutation;
 

@@ -1,5 +1,5 @@
-//! Reads rows of many channels, or of many resources, with one statement. So thousands of readers that reconnect at the same time
-//! need only a few statements.
+//! Reads rows of many channels, or of many resources, with one statement. So thousands of readers that
+//! reconnect at the same time need only a few statements.
 
 use oasis_core::resource::{Place, ResourceId};
 use oasis_core::{Channel, Kind};
@@ -65,8 +65,8 @@ const MOST_BYTES: i64 = 4 << 20;
 
 impl Store {
     /// Reads rows of channels other than the ticker's. The first range always gets a page with at least one
-    /// row, if it has rows. All ranges must be of the same kind: whole channels, or workloads, or projects, or
-    /// clusters.
+    /// row, if it has rows. All ranges must be of the same kind: whole channels, or workloads, or projects,
+    /// or clusters.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.

@@ -1,7 +1,7 @@
 //! Contains all SQL of OASIS DevHub. This crate appends to the table `oasis_events`, reads the table, and
-//! follows the table. The crate also reads the states and the lines of rooms and resource
-//! events, stores API keys and revocations, reads the events of agents, stores the state of the deploy-watcher, checks and migrates the
-//! database, deletes old events, and reads tables of other applications for an import.
+//! follows the table. The crate also reads the states and the lines of rooms and resource events, stores
+//! API keys and revocations, reads the events of agents, stores the state of the deploy-watcher, checks and
+//! migrates the database, deletes old events, and reads tables of other applications for an import.
 //!
 //! Statements are sent unnamed (`query_typed`). Unnamed statements work behind a transaction pooler, and
 //! PostgreSQL plans each of these statements for the values of its parameters. With a plan that does not

@@ -23,13 +23,14 @@ pub struct WiderPlaces {
 pub(crate) fn of_place(place: Place, value: &str) -> String {
     let name = place.as_str();
     format!(
-        "e.channel = '{RESOURCES}' AND octet_length(e.meta ->> '{name}') <= 128 AND e.meta ->> '{name}' = {value}"
+        "e.channel = '{RESOURCES}' AND octet_length(e.meta ->> '{name}') <= 128 \
+         AND e.meta ->> '{name}' = {value}"
     )
 }
 
 impl Store {
-    /// For each workload or project, reads the wider places that the last events of it named. The cluster of a
-    /// workload counts only if no later event has named a project: the workload may have moved.
+    /// For each workload or project, reads the wider places that the last events of it named. The cluster
+    /// of a workload counts only if no later event has named a project: the workload may have moved.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ResourceEventType, ResourceId, TIMESTAMP};
+use super::types::{ResourceEventType, ResourceId, TIMESTAMP};
 use crate::invalid::{Invalid, shown};
 use crate::ts::Ts;
 

@@ -34,8 +34,8 @@ pub(super) struct Session {
     woken: Arc<Notify>,
     probed: Arc<Notify>,
     probe: String,
-    /// The prepared statement that reads the next page, with its parameters. It is set once this connection is
-    /// known to stay with one server session.
+    /// The prepared statement that reads the next page, with its parameters. It is set once this connection
+    /// is known to stay with one server session.
     next: Option<(tokio_postgres::Statement, Params)>,
     driver: tokio::task::JoinHandle<()>,
 }

@@ -42,10 +42,12 @@ async fn the_events_of_each_place_are_read_in_id_order_from_its_index() {
     let line = json!({"workload_id": "a", "message": "m"}).to_string();
     client.batch_execute(&insert_row("room:a", "log", &line)).await.unwrap();
     // Rows of another kind, so that a walk along any other index would be slow.
-    let fill = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
+    let fill = "INSERT INTO oasis_events \
+                  (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
                 SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'workload_status_update', 'info', \
                 'UNSET-CORE-WORKLOAD-STATUS-UPDATE', 'vt/UNSET-workload-status-update', 'resources', \
-                jsonb_build_object('workload_id', 'w' || n % 1000, 'project_id', 'p' || n % 100, 'cluster_id', 'c' || n % 10) \
+                jsonb_build_object('workload_id', 'w' || n % 1000, 'project_id', 'p' || n % 100, \
+                  'cluster_id', 'c' || n % 10) \
                 FROM generate_series(1, 20000) AS n; ANALYZE oasis_events";
     client.batch_execute(fill).await.unwrap();
     let of = async |place, list: &[(&str, i64)]| {

@@ -33,8 +33,8 @@ impl PrivateStream {
 }
 
 /// The tokens of INGEST_TOKENS: a comma-separated list of `TOKEN`, `name=TOKEN`, `TOKEN:SOURCES` or
-/// `name=TOKEN:SOURCES`. SOURCES are joined with `+`, as in `github.actions+agent.ping`. The words `rooms` and
-/// `resources` among the sources allow a token to write to these private streams.
+/// `name=TOKEN:SOURCES`. SOURCES are joined with `+`, as in `github.actions+agent.ping`. The words `rooms`
+/// and `resources` among the sources allow a token to write to these private streams.
 #[derive(Clone)]
 pub struct SenderTokens {
     tokens: Tokens,
@@ -77,8 +77,8 @@ pub enum BadTokens {
 }
 
 impl SenderTokens {
-    /// Adds a token that may only write to private streams. If the list already has the token, its scope stays
-    /// as it is.
+    /// Adds a token that may only write to private streams. If the list already has the token, its scope
+    /// stays as it is.
     pub fn add_for_private_streams(&mut self, name: &str, token: &Secret) {
         if self.scope(token.expose()).is_none() {
             self.tokens.push(token.expose());

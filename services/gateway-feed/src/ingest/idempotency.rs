@@ -28,9 +28,9 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Api
     Ok(Some(key.to_owned()))
 }
 
-/// The dedup key of the item with the number `nth` in a request. `place` is what the request writes to, such as
-/// a room: the keys of two places, or of two callers, never count as the same. The result has a hash, because
-/// the parts may be long.
+/// The dedup key of the item with the number `nth` in a request. `place` is what the request writes to,
+/// such as a room: the keys of two places, or of two callers, never count as the same. The result has a
+/// hash, because the parts may be long.
 ///
 /// # Errors
 /// 500; no known input causes it.

@@ -1,5 +1,5 @@
-//! Reads the body of a write to a private stream: one item or an array of items. Either all items are good, or
-//! the request is refused and names the bad ones.
+//! Reads the body of a write to a private stream: one item or an array of items. Either all items are good,
+//! or the request is refused and names the bad ones.
 
 use std::fmt::Write;
 

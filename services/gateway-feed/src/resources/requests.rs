@@ -1,5 +1,5 @@
-//! [`Resources`]: answers the requests about resource events, except the stream. Its methods are in `list.rs` and
-//! `write.rs`.
+//! [`Resources`]: answers the requests about resource events, except the stream. Its methods are in
+//! `list.rs` and `write.rs`.
 
 use oasis_store::{Appender, Store};
 use tokio::sync::Semaphore;

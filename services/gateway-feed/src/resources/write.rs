@@ -36,8 +36,8 @@ impl Resources {
     /// Stores the events of a request.
     ///
     /// # Errors
-    /// 400 or 413 for a bad body; 403 if the caller may not write; 415 if the body is not JSON; 503 if the table
-    /// cannot be read or written.
+    /// 400 or 413 for a bad body; 403 if the caller may not write; 415 if the body is not JSON; 503 if the
+    /// table cannot be read or written.
     pub(crate) async fn write(
         &self,
         caller: Caller<'_>,
@@ -80,8 +80,8 @@ impl Resources {
         response::json(StatusCode::CREATED, &Stored { accepted, last_id })
     }
 
-    /// Fills the ids that events lack from the last event that named their workload or project: an earlier event of
-    /// the same request, or else of the table.
+    /// Fills the ids that events lack from the last event that named their workload or project: an earlier
+    /// event of the same request, or else of the table.
     async fn fill(&self, events: &mut [ResourceEvent]) -> Result<(), StoreError> {
         for place in [Place::Workload, Place::Project] {
             let mut ids: Vec<&str> = events

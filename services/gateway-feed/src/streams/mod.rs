@@ -52,8 +52,8 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Makes the streams, which read `table`. The ticker and the stream of resource events each accept at most
-    /// `most` clients. `rooms` has its own limit.
+    /// Makes the streams, which read `table`. The ticker and the stream of resource events each accept at
+    /// most `most` clients. `rooms` has its own limit.
     pub(crate) fn new(
         table: Arc<dyn Table>,
         most: usize,

@@ -1,7 +1,7 @@
 //! A random test of isolation: over random claims and filters, each client gets exactly the events that it
 //! selects and that its claim allows, once and in order. Clients reconnect to one of two gateways, one of
-//! which restarts. The seed is printed. `RESOURCES_SEED=n` repeats one round, and `RESOURCES_SECONDS=n` sets the
-//! time.
+//! which restarts. The seed is printed. `RESOURCES_SEED=n` repeats one round, and `RESOURCES_SECONDS=n`
+//! sets the time.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -229,8 +229,8 @@ async fn round(seed: u64, gateways: &mut [Gateway; 2], url: &str) {
         client.until("no connection", |seen| seen.connected).await;
         clients.push(client);
     }
-    // A client that breaks off before its first event has no cursor, and begins live again. So each client first
-    // gets the cursor of the head.
+    // A client that breaks off before its first event has no cursor, and begins live again. So each client
+    // first gets the cursor of the head.
     let head: i64 = sql.query_one("SELECT coalesce(max(id), 0) FROM oasis_events", &[]).await.unwrap().get(0);
     for client in &mut clients {
         client.seen.lock().unwrap().cursor = head.to_string();
@@ -260,8 +260,8 @@ async fn round(seed: u64, gateways: &mut [Gateway; 2], url: &str) {
             assert_ne!(address, gateways[1].address);
         }
     }
-    // An event for all, which only the clients without any filter get, and one more event for each client. So a
-    // wrong event would come before the last event that a client must get.
+    // An event for all, which only the clients without any filter get, and one more event for each client.
+    // So a wrong event would come before the last event that a client must get.
     for client in &mut clients {
         if client.task.is_finished() {
             client.reconnect(gateways[0].address).await;

@@ -19,8 +19,8 @@ use crate::{Gateway, database, postgres};
 pub(crate) async fn insert_row(client: &tokio_postgres::Client, channel: &str, kind: &str, meta: &str) {
     let sql = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel, \
                  meta) SELECT now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', $1::text, 'info', \
-                 'UNSET-CORE-' || upper(translate($1, '._', '--')), 'vt/UNSET-' || translate($1, '._', '--'), \
-                 $2::text, $3::text::jsonb";
+                 'UNSET-CORE-' || upper(translate($1, '._', '--')), \
+                 'vt/UNSET-' || translate($1, '._', '--'), $2::text, $3::text::jsonb";
     client.execute(sql, &[&kind, &channel, &meta]).await.unwrap();
 }
 
