@@ -8,17 +8,26 @@ const LEAST_ASKED_MS = 100;
 const MOST_ASKED_MS = 300_000;
 
 /**
- * Doubles each wait, from 1 s up to 20 s, and adds a random part of up to half of the wait. The random part
- * prevents all clients of a server from reconnecting at the same time.
+ * Doubles each wait, by default from 1 s up to 20 s, and adds a random part of up to half of the wait. The
+ * random part prevents all clients of a server from reconnecting at the same time.
  */
 export class Backoff {
   #random;
+  #initial;
+  #most;
   #first = FIRST_MS;
   #attempts = 0;
 
-  /** @param {() => number} random Returns a number from 0 up to, but not including, 1. */
-  constructor(random = Math.random) {
+  /**
+   * @param {() => number} random Returns a number from 0 up to, but not including, 1.
+   * @param {number} initial The first wait, in milliseconds. Clamped like the waits that a server asks for.
+   * @param {number} most The longest wait, in milliseconds, with its random part.
+   */
+  constructor(random = Math.random, initial = FIRST_MS, most = MOST_MS) {
     this.#random = random;
+    this.#initial = initial;
+    this.#most = most;
+    this.reset();
   }
 
   /**
@@ -33,12 +42,11 @@ export class Backoff {
   /**
    * Starts again with the first wait. Call this method after a success.
    *
-   * @param {number | null} asked The first wait that the server asked for; null for the default of 1 s.
+   * @param {number | null} asked The first wait that the server asked for; null if it asked for none.
    */
   reset(asked = null) {
     this.#attempts = 0;
-    this.#first = FIRST_MS;
-    if (asked !== null) this.ask(asked);
+    this.ask(asked ?? this.#initial);
   }
 
   /** Returns the next wait, in milliseconds. */
@@ -48,7 +56,7 @@ export class Backoff {
     this.#attempts += 1;
     // The random part adds at most half of the wait. So the wait without the random part is capped at two
     // thirds of the maximum. A wait that the server asked for is not capped here.
-    const least = Math.max(Math.min(doubled, (MOST_MS * 2) / 3), this.#first);
+    const least = Math.max(Math.min(doubled, (this.#most * 2) / 3), this.#first);
     return Math.round(least * (1 + this.#random() / 2));
   }
 }

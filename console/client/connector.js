@@ -1,7 +1,6 @@
 // Keeps a stream connected: connects, waits after a failure, tries again, and polls if a proxy blocks
 // streams. The profile of a stream decides what to request and how to read the frames.
 
-import { Backoff } from "./backoff.js";
 import { broken, end, readStream } from "./connection.js";
 import { OasisError } from "./errors.js";
 import { childOf } from "./timers.js";
@@ -37,6 +36,7 @@ const SPREAD_MS = 1_000;
  * @property {number} silence
  * @property {typeof globalThis.fetch} fetch
  * @property {() => number} random
+ * @property {import("./backoff.js").Backoff} backoff
  * @property {import("./timers.js").Timers} timers
  * @property {import("./types.js").Parts} parts
  * @property {(change: Change) => void} onState
@@ -69,7 +69,7 @@ export class Connector {
   /** @param {Setup} setup */
   constructor(setup) {
     this.#setup = setup;
-    this.#backoff = new Backoff(setup.random);
+    this.#backoff = setup.backoff;
   }
 
   get running() {

@@ -19,6 +19,12 @@
 /** @typedef {import("./types.js").RoomLine} RoomLine */
 /** @typedef {import("./types.js").RoomEventMap} RoomEventMap */
 /** @typedef {import("./types.js").LogLevel} LogLevel */
+/** @typedef {import("./types.js").ResourceEvent} ResourceEvent */
+/** @typedef {import("./types.js").ResourceEventType} ResourceEventType */
+/** @typedef {import("./types.js").ResourceType} ResourceType */
+/** @typedef {import("./types.js").ResourceFilters} ResourceFilters */
+/** @typedef {import("./types.js").ResourceEventMap} ResourceEventMap */
+/** @typedef {import("./types.js").StreamEventMap} StreamEventMap */
 /**
  * @template {import("./types.js").StreamEventMap} M
  * @typedef {import("./types.js").Profile<M>} Profile
@@ -28,6 +34,7 @@ export { Backoff } from "./backoff.js";
 export { OasisError } from "./errors.js";
 export { OasisFeed } from "./feed.js";
 export { listAgents, queryEvents } from "./query.js";
+export { resourceProfile } from "./resources.js";
 export { getRoom, listRooms, queryLines } from "./roomquery.js";
 export { roomProfile } from "./rooms.js";
 export { BlockTooLarge, SseParser } from "./sse.js";

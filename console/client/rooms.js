@@ -1,14 +1,11 @@
 // The profile of a room: its log lines, live. The frames are named events.
 
-import { end } from "./connection.js";
-import { OasisError } from "./errors.js";
+import { NamedFrames, text } from "./named.js";
 import { queryLines, roomPath, toLine } from "./roomquery.js";
-import { parseObject, toId } from "./wire.js";
 
 /** @typedef {import("./types.js").RoomEventMap} RoomEventMap */
 /** @typedef {import("./types.js").RoomLine} RoomLine */
-/** @typedef {import("./types.js").Host<RoomEventMap>} RoomHost */
-/** @typedef {import("./connection.js").End} End */
+/** @typedef {NamedFrames<RoomLine>} RoomFrames */
 
 /** The gateway sends a heartbeat every 30 s. */
 const SILENCE_MS = 75_000;
@@ -29,7 +26,13 @@ const MOST_PAGES = 10;
 export function roomProfile(room, { tail = TAIL, since } = {}) {
   const path = `${roomPath(room)}/logs`;
   return (host) => {
-    const frames = new RoomFrames(host);
+    const frames = new NamedFrames(host, {
+      toRow: (id, value, name) => (name === "log" ? toLine(id, value) : null),
+      deliver: (lines) => host.emit("lines", { lines }),
+      connected: ({ roomId, timestamp }) =>
+        host.emit("connected", { roomId: text(roomId), timestamp: text(timestamp) }),
+      heartbeat: ({ timestamp }) => host.emit("heartbeat", { timestamp: text(timestamp) || null }),
+    });
     return {
       path,
       // A stream that resumes gets the lines after its cursor, so the parameters would have no effect.
@@ -41,137 +44,6 @@ export function roomProfile(room, { tail = TAIL, since } = {}) {
       polls: () => ({ next: (options) => poll(room, tail, frames, options) }),
     };
   };
-}
-
-/** Reads the frames of a room. */
-class RoomFrames {
-  /**
-   * @type {number | null} The id of the last frame that had one, like the last event id of an `EventSource`.
-   */
-  cursor;
-  /** The id of the last line that was delivered. */
-  #last = -1;
-  #host;
-  /** @type {RoomLine[]} */
-  #batch = [];
-
-  /** @param {RoomHost} host */
-  constructor(host) {
-    this.#host = host;
-    this.cursor = host.cursor;
-    this.#last = host.cursor ?? -1;
-  }
-
-  /** @param {import("./sse.js").Block[]} blocks @param {AbortSignal} signal */
-  takeBlocks(blocks, signal) {
-    let fresh = 0;
-    /** @type {End | null} */
-    let ended = null;
-    for (const block of blocks) {
-      const id = toId(block.id);
-      const value = parseObject(block.data);
-      if (value && block.event === "log") fresh += this.#take(id, value);
-      else if (value && block.event !== "") {
-        this.#flush();
-        if (!signal.aborted) ended = this.#frame(block.event, value);
-      }
-      // A line that was not delivered must arrive again, so the cursor stays before the line.
-      if (signal.aborted) return { fresh, ended: null };
-      if (id !== null) this.cursor = id;
-      if (ended) return { fresh, ended };
-    }
-    this.#flush();
-    return { fresh, ended };
-  }
-
-  /**
-   * Delivers what a poll found.
-   *
-   * @param {{ lines: RoomLine[], upTo: number, gap: import("./types.js").GapDetail | null }} found
-   * @param {AbortSignal} signal
-   */
-  takePoll({ lines, upTo, gap }, signal) {
-    if (gap) this.#host.emit("gap", gap);
-    if (signal.aborted) return;
-    for (const line of lines) this.#add(line);
-    this.cursor = upTo;
-    this.#flush();
-  }
-
-  /** @param {number | null} id @param {Record<string, unknown>} value */
-  #take(id, value) {
-    return id === null ? 0 : this.#add(toLine(id, value));
-  }
-
-  /** @param {RoomLine} line */
-  #add(line) {
-    if (line.id <= this.#last) return 0;
-    this.#last = line.id;
-    this.#batch.push(line);
-    return 1;
-  }
-
-  /**
-   * @param {string} name
-   * @param {Record<string, unknown>} value
-   * @returns {End | null} Not null if the frame ends the stream.
-   */
-  #frame(name, value) {
-    const text = (/** @type {unknown} */ field) => (typeof field === "string" ? field : null);
-    const timestamp = text(value.timestamp);
-    switch (name) {
-      case "connected":
-        this.#host.mode("live", true);
-        this.#host.emit("connected", { roomId: text(value.roomId) ?? "", timestamp: timestamp ?? "" });
-        return null;
-      case "heartbeat":
-        this.#host.emit("heartbeat", { timestamp });
-        return null;
-      case "gap": {
-        const reset = value.reason === "reset";
-        // After a reset, the last lines follow. Their ids may be lower than the ids before.
-        if (reset) this.#last = -1;
-        if (reset) this.cursor = null;
-        const { from, to } = value;
-        this.#host.emit("gap", { from: toId(from), to: toId(to), reason: reset ? "reset" : "pruned" });
-        return null;
-      }
-      case "close": {
-        const detail = { reason: text(value.reason) ?? "", message: text(value.message) ?? "" };
-        this.#host.emit("close", detail);
-        return endAfter(detail);
-      }
-      // Ignore other frames, which a newer server may send.
-      default:
-        return null;
-    }
-  }
-
-  #flush() {
-    const lines = this.#batch;
-    if (lines.length === 0) return;
-    this.#batch = [];
-    this.#host.emit("lines", { lines });
-  }
-}
-
-/** @param {{ reason: string, message: string }} close @returns {End} */
-function endAfter({ reason, message }) {
-  switch (reason) {
-    case "closed":
-    case "terminal_state":
-      return end("done", "done");
-    case "token_expired":
-    case "revoked":
-      return end("refused", reason, new OasisError(reason, message));
-    case "refused":
-      return end("refused", "forbidden", new OasisError("forbidden", message));
-    case "shutdown":
-    case "timeout":
-      return end("lost", reason);
-    default:
-      return end("lost", "closed");
-  }
 }
 
 /**
@@ -212,5 +84,5 @@ async function poll(room, tail, frames, options) {
       break;
     }
   }
-  return { deliver: (_replay, signal) => frames.takePoll({ lines, upTo, gap }, signal) };
+  return { deliver: (_replay, signal) => frames.takePoll({ rows: lines, upTo, gap }, signal) };
 }

@@ -1,6 +1,7 @@
 // Defines `OasisStream`, which stays connected, and dispatches what its stream delivers and each change of
 // its state. A profile describes the stream: its address, its frames and its polls.
 
+import { Backoff } from "./backoff.js";
 import { Connector } from "./connector.js";
 import { Timers } from "./timers.js";
 import { checkToken, ownOrigin, toId } from "./wire.js";
@@ -48,6 +49,7 @@ export class OasisStream extends EventTarget {
     const cursor = lastEventId === "" ? null : toId(lastEventId);
     if (cursor === null && lastEventId) throw new TypeError("lastEventId must be the id of an event");
     const timers = new Timers(options);
+    const random = options.random ?? Math.random;
     const parts = profile({
       cursor,
       now: timers.now,
@@ -64,7 +66,8 @@ export class OasisStream extends EventTarget {
       maxTries: options.maxTries ?? 10,
       silence: options.silence ?? parts.silence,
       fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
-      random: options.random ?? Math.random,
+      random,
+      backoff: new Backoff(random, options.initialRetryDelay, options.maxRetryDelay),
       timers,
       parts,
       onState: (change) => this.#set(change),

@@ -103,11 +103,15 @@
  * - `token`: the function `token` failed
  * - `gave_up`: `maxTries` attempts in a row failed
  *
- * @typedef {"start" | "filters" | "retry" | "stopped" | "connected" | "mode" | "polling" | "trying" |
- *   "closed" | "network" | "silence" | "block_too_large" | "not_a_feed" | "busy" | "server_error" |
- *   "bad_request" | "unauthorized" | "forbidden" | "not_found" | "refused" | "done" | "gave_up" | "shutdown"
- *   | "timeout" | "token_expired" | "revoked" | "token"} Reason
+ * @typedef {PageReason | ConnectionReason | ServerReason | RefusalReason} Reason
  */
+
+// The types of TypeScript 7.0 are wrong if a union spans several lines.
+/** @typedef {"start" | "filters" | "retry" | "stopped" | "trying" | "token" | "gave_up"} PageReason */
+/** @typedef {"connected" | "mode" | "polling" | "closed" | "network" | "silence"} ConnectionReason */
+/** @typedef {"block_too_large" | "not_a_feed" | "busy" | "server_error" | "done"} ServerReason */
+/** @typedef {Refusal | "shutdown" | "timeout" | "token_expired" | "revoked"} RefusalReason */
+/** @typedef {"bad_request" | "unauthorized" | "forbidden" | "not_found" | "refused"} Refusal */
 
 /**
  * @typedef {object} StateDetail
@@ -185,6 +189,70 @@
  * @property {CustomEvent<{ reason: string, message: string }>} close
  */
 
+/** @typedef {"workload" | "addon" | "project" | "cluster"} Changing The resources that have a status. */
+/** @typedef {`${Changing}_status_update` | "build_complete" | "build_failed"} KnownEventType */
+/** @typedef {KnownEventType | "error_report"} ResourceEventType */
+
+/** @typedef {"cluster" | "project" | "workload" | "build" | "addon"} ResourceType */
+
+/**
+ * The fields of resource events. Which of the optional fields an event has depends on its type.
+ *
+ * @typedef {object} ResourceFields
+ * @property {number} id
+ * @property {ResourceEventType} event_type
+ * @property {number} timestamp When it happened, in Unix seconds.
+ * @property {ResourceType} [resource_type]
+ * @property {string} [cluster_id]
+ * @property {string} [project_id]
+ * @property {string} [workload_id]
+ * @property {string} [addon_id]
+ * @property {string} [build_id]
+ * @property {string} [resource_id]
+ * @property {string} [status]
+ * @property {string} [message]
+ * @property {string} [error]
+ * @property {string} [error_type]
+ * @property {number} [replicas]
+ * @property {number} [available_replicas]
+ * @property {string} [kubernetes_version]
+ * @property {number} [node_count]
+ * @property {string} [image_digest]
+ * @property {number} [build_duration]
+ * @property {string} [vtid]
+ */
+
+/**
+ * A resource event: a flat object, which may have further fields. All texts are untrusted.
+ *
+ * @typedef {ResourceFields & Record<string, unknown>} ResourceEvent
+ */
+
+/**
+ * Filters for resource events. An event must match all filters. A list is comma-separated or an array, and an
+ * empty list matches every event.
+ *
+ * @typedef {object} ResourceFilters
+ * @property {string | readonly string[]} [cluster_id]
+ * @property {string | readonly string[]} [project_id]
+ * @property {string | readonly string[]} [workload_id]
+ * @property {string | readonly string[]} [event_types]
+ * @property {ResourceType | "all"} [resource_type]
+ */
+
+/**
+ * - `events`: the events of one network chunk, oldest first
+ * - `connected`, `heartbeat`, `gap`, `close`: the frames of the stream; a `timestamp` is in Unix seconds
+ *
+ * @typedef {object} ResourceEventMap
+ * @property {CustomEvent<{ events: ResourceEvent[] }>} events
+ * @property {CustomEvent<StateDetail>} state
+ * @property {CustomEvent<{ connection_id: string, timestamp: number }>} connected
+ * @property {CustomEvent<{ timestamp: number }>} heartbeat
+ * @property {CustomEvent<GapDetail>} gap
+ * @property {CustomEvent<{ reason: string, message: string }>} close
+ */
+
 /** @typedef {{ state: CustomEvent<StateDetail> } & Record<string, CustomEvent<any>>} StreamEventMap */
 
 /**
@@ -202,7 +270,11 @@
  * @property {number} [maxTries] Give up after this many failed attempts in a row; by default 10. Infinity
  *   never gives up.
  * @property {number} [silence] A connection counts as lost after this many milliseconds without a byte; by
- *   default 40,000 for the feed, and 75,000 for a room.
+ *   default 40,000 for the feed and for resource events, and 75,000 for a room.
+ * @property {number} [initialRetryDelay] The wait after the first failed attempt, in milliseconds; by default
+ *   1,000. Each further wait is twice as long.
+ * @property {number} [maxRetryDelay] The longest wait between two attempts, in milliseconds; by default
+ *   30,000.
  * @property {typeof globalThis.fetch} [fetch]
  * @property {() => number} [now]
  * @property {(work: () => void, milliseconds: number) => unknown} [setTimeout]

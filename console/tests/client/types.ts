@@ -8,7 +8,9 @@ import {
   OasisStream,
   queryEvents,
   queryLines,
+  type ResourceEvent,
   type RoomLine,
+  resourceProfile,
   roomProfile,
 } from "../../client/index.js";
 
@@ -54,6 +56,18 @@ room.addEventListener("state", ({ detail }) => console.log(detail.reason === "to
 room.addEventListener("events", () => {});
 // @ts-expect-error A room has no filters.
 room.setFilters({});
+const resources = new OasisStream(resourceProfile({ workload_id: ["api"], resource_type: "workload" }), {
+  url: "https://gateway.example",
+  initialRetryDelay: 500,
+});
+resources.addEventListener("events", ({ detail }) => {
+  const states: (string | undefined)[] = detail.events.map(({ status }: ResourceEvent) => status);
+  console.log(states, detail.events[0]?.event_type === "build_failed", detail.events[0]?.further);
+});
+// @ts-expect-error The stream of resource events has no event with this name.
+resources.addEventListener("lines", () => {});
+// @ts-expect-error No type of resource has this name.
+resourceProfile({ resource_type: "pod" });
 // @ts-expect-error A profile is required.
 new OasisStream({ url: "https://gateway.example" });
 

@@ -9,9 +9,10 @@ pub(super) const DOCUMENT: &str = include_str!("../../../../console/app/index.ht
 /// The HTML document for a path that names no page.
 pub(super) const MISSING: &str = include_str!("../../../../console/app/missing.html");
 
-/// Scripts that no other script imports: two scripts that the document names, the script that other sites
-/// import, and one script that contains only types.
-const NOT_MODULES: &[&str] = &["app/main.js", "app/theme.js", "client/index.js", "client/types.js"];
+/// Scripts that no other script of the page imports: two scripts that the document names, the scripts that
+/// only other sites use, and one script that contains only types.
+const NOT_MODULES: &[&str] =
+    &["app/main.js", "app/theme.js", "client/index.js", "client/resources.js", "client/types.js"];
 
 macro_rules! files {
     ($($path:literal,)*) => { &[$(($path, include_str!(concat!("../../../../console/", $path)))),*] };
@@ -100,8 +101,10 @@ pub(super) const FILES: &[File] = files![
     "client/feed.js",
     "client/index.js",
     "client/ledger.js",
+    "client/named.js",
     "client/poll.js",
     "client/query.js",
+    "client/resources.js",
     "client/roomquery.js",
     "client/rooms.js",
     "client/sse.js",
@@ -120,13 +123,13 @@ pub(super) fn modules() -> impl Iterator<Item = &'static str> {
 /// Whether no page loads the file: other sites import it.
 #[cfg(test)]
 pub(super) fn is_of_other_sites(path: &str) -> bool {
-    path == "client/index.js"
+    matches!(path, "client/index.js" | "client/resources.js")
 }
 
-/// Whether only the pages of rooms load the file: the files in `app/rooms`, and the files in `client` whose
-/// names begin with `room`.
+/// Whether only the pages of rooms load the file: the files in `app/rooms`, and the files in `client` that
+/// read rooms.
 pub(super) fn is_of_rooms(path: &str) -> bool {
-    path.starts_with("app/rooms/") || path.starts_with("client/room")
+    path.starts_with("app/rooms/") || path.starts_with("client/room") || path == "client/named.js"
 }
 
 #[cfg(test)]
@@ -143,7 +146,8 @@ mod tests {
         for folder in ["app", "app/rooms", "client"] {
             for entry in std::fs::read_dir(root.join(folder)).unwrap().map(Result::unwrap) {
                 let name = entry.file_name().into_string().unwrap();
-                if entry.file_type().unwrap().is_file() && !name.ends_with(".md") && !name.ends_with(".ts") {
+                let is_of_package = [".md", ".json", ".ts"].iter().any(|end| name.ends_with(end));
+                if entry.file_type().unwrap().is_file() && !is_of_package {
                     there.insert(format!("{folder}/{name}"));
                 }
             }
