@@ -54,9 +54,9 @@ async function resourceStates(task, token) {
     const state = event.status ?? String(event.event_type).split("_").at(-1);
     const message = event.message ?? event.error ?? "";
     const text = `${name}: ${state}`;
-    const isUrl = typeof event.link === "string" && /^https?:\/\//.test(event.link);
-    return isUrl
-      ? h("a", { href: event.link, title: String(message), rel: "noreferrer", target: "_blank" }, text)
+    const { link } = event;
+    return typeof link === "string" && /^https?:\/\//.test(link)
+      ? h("a", { href: link, title: String(message), rel: "noreferrer", target: "_blank" }, text)
       : h("span", { title: String(message) }, text);
   });
   return states.length > 0 ? [h("span.quiet", "Resources"), ...states] : [];
