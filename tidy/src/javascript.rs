@@ -1,4 +1,4 @@
-//! Checks that the modules of the Live Console and of its client form no dependency cycle.
+//! Checks that the modules of the Live Console, its client and its React package form no dependency cycle.
 //!
 //! A dependency is a static `import … from "./x.js"` or `export … from "./x.js"`. The code must have the
 //! layout of the formatter: the statement is at the start of a line and ends with a semicolon. A type that a
@@ -9,9 +9,9 @@ use crate::graph::Graph;
 use crate::paths::join;
 use crate::tree::Tree;
 
-const FOLDERS: [&str; 2] = ["console/client/", "console/app/"];
+const FOLDERS: [&str; 3] = ["console/client/", "console/react/", "console/app/"];
 
-/// Checks both folders as one graph.
+/// Checks the folders as one graph.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut graph = Graph::default();
     let modules = tree

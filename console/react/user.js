@@ -1,0 +1,18 @@
+// Finds out which user a token belongs to, without verifying the token.
+
+/**
+ * Returns a text that identifies the user of a token: equal texts mean the same user. The text is empty if
+ * the token is no JSON Web Token.
+ *
+ * @param {string} token
+ */
+export function userOf(token) {
+  try {
+    const payload = /** @type {string} */ (token.split(".")[1]).replace(/-/g, "+").replace(/_/g, "/");
+    // The bytes are not decoded as UTF-8, because the text is only compared.
+    const { iss, sub } = JSON.parse(atob(payload));
+    return sub ? JSON.stringify([iss, sub]) : "";
+  } catch {
+    return "";
+  }
+}
