@@ -6,6 +6,7 @@
 //! same rules in SQL, so that a client without this crate cannot store a row that breaks these rules. Only
 //! the rule for links is less strict in SQL.
 
+pub mod bridge;
 pub mod github;
 pub mod meta;
 pub mod ping;
