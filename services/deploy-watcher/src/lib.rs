@@ -16,6 +16,7 @@ pub mod poll;
 pub mod poll_report;
 mod quarantine;
 mod report;
+mod resources;
 pub mod routes;
 mod traffic;
 
@@ -25,6 +26,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
+use oasis_core::bridge::Mapping;
 use oasis_core::chain;
 use oasis_service::args::parse_duration;
 use oasis_service::{Limits, ServiceArgs, Shutdown, panics, serve};
@@ -65,6 +67,12 @@ pub struct Config {
     /// How far the first poll of a project looks back
     #[arg(long, env = "LOOKBACK", value_name = "DURATION", default_value = "1d", value_parser = lookback)]
     pub lookback: Duration,
+
+    /// Workloads of Cloud Run services, such as SERVICE=cluster:eu/project:shop/workload:api, or
+    /// PROJECT/REGION/SERVICE=workload:api. The deploys of a service then also become resource events of its
+    /// workloads
+    #[arg(long, env = "RESOURCES", value_name = "LIST", default_value = "", hide_default_value = true)]
+    pub resources: Mapping,
 
     /// The address of Cloud Logging
     #[arg(long, env = "LOGGING_ENDPOINT", value_name = "URL", default_value = gcloud::ENDPOINT)]
@@ -111,7 +119,8 @@ fn watcher(config: &Config) -> anyhow::Result<(Store, Watcher<CloudLogging>)> {
     let now = usize::try_from(Timestamp::now().as_microsecond()).unwrap_or_default();
     let first = now.checked_rem(projects.len()).unwrap_or_default();
     projects.rotate_left(first);
-    let watcher = Watcher::new(projects, lookback, logs, store.clone(), appender);
+    let watcher = Watcher::new(projects, lookback, logs, store.clone(), appender)
+        .with_resources(config.resources.clone());
     Ok((store, watcher))
 }
 

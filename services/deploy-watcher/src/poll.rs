@@ -12,15 +12,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use oasis_core::bridge::Mapping;
 use oasis_core::{DedupKey, NewEvent};
 use oasis_service::random;
-use oasis_store::{AppendError, Appender, LogWalk, Refusal, Store, UnreadEntry, WatchState};
+use oasis_store::{AppendError, Appended, Appender, LogWalk, Refusal, Store, UnreadEntry, WatchState};
 use tokio::time::{Instant, sleep};
 
 use crate::known::Known;
 use crate::logs::{EntryId, Listed, Logs, LogsError, Page, PageRequest};
 use crate::operations::Operations;
 use crate::poll_report::{PollError, PollReport, PollStatus, ReadSummary};
+use crate::resources::with_resources;
 use crate::{audit, quarantine};
 
 /// The maximum number of list calls in one poll, for all projects together. Google allows 60 calls a minute.
@@ -42,6 +44,8 @@ pub struct Watcher<L> {
     logs: L,
     store: Store,
     appender: Appender,
+    /// The workloads of services.
+    resources: Mapping,
     known: Known,
     /// The number of polls so far. This number determines the project that the next poll starts with.
     polls: AtomicUsize,
@@ -58,7 +62,23 @@ impl<L: Logs> Watcher<L> {
         appender: Appender,
     ) -> Self {
         let (known, polls, status) = (Known::default(), AtomicUsize::new(0), Mutex::default());
-        Self { projects, lookback, logs, store, appender, known, polls, status }
+        Self {
+            projects,
+            lookback,
+            logs,
+            store,
+            appender,
+            resources: Mapping::default(),
+            known,
+            polls,
+            status,
+        }
+    }
+
+    /// The same watcher, which also stores the resource events of the workloads in `resources`.
+    #[must_use]
+    pub fn with_resources(self, resources: Mapping) -> Self {
+        Self { resources, ..self }
     }
 
     /// When the last successful poll ended, and whether the last poll failed.
@@ -209,7 +229,9 @@ impl<L: Logs> Watcher<L> {
         operations.add_stored(&self.store.attributions(&keys).await?);
         operations.add_requests(self.store.newest_requests(&operations.lookups()).await?);
         let settled = operations.settle(Timestamp::now());
-        for (listed, refusal) in self.append(settled.events, summary).await? {
+        let groups = settled.events.into_iter();
+        let groups = groups.map(|(listed, deploy)| (listed, with_resources(deploy, &self.resources)));
+        for (listed, refusal) in self.append(groups.collect(), summary).await? {
             unread.push(quarantine::refused(project, listed, &refusal));
         }
         summary.unread += unread.len();
@@ -218,26 +240,32 @@ impl<L: Logs> Watcher<L> {
         Ok(Aside { unread, held: settled.held.into_iter().map(|listed| listed.id.clone()).collect() })
     }
 
-    /// Stores `events`, and returns the events that the table refuses. After a refusal, appends each event
-    /// separately, so that a refused event does not block the other events.
+    /// Stores groups of events: the event of a deploy, and its resource events. Returns the entries of the
+    /// groups that the table refuses. After a refusal, appends each group separately, so that a refused group
+    /// does not block the other groups.
     async fn append<'e>(
         &self,
-        events: Vec<(&'e Listed, NewEvent)>,
+        groups: Vec<(&'e Listed, Vec<NewEvent>)>,
         summary: &mut ReadSummary,
     ) -> Result<Vec<(&'e Listed, Box<Refusal>)>, PollError> {
-        let all: Vec<NewEvent> = events.iter().map(|(_, new)| new.clone()).collect();
-        let append = async |events| {
-            let appended = self.appender.append(events, Instant::now()).await?;
-            Ok(appended.iter().filter(|one| !one.duplicate).count())
+        // Counts the deploys, not their resource events.
+        let append = async |groups: &[(&Listed, Vec<NewEvent>)]| {
+            let events = groups.iter().flat_map(|(_, events)| events).cloned().collect();
+            let mut appended = self.appender.append(events, Instant::now()).await?.into_iter();
+            let is_new = |(_, events): &&(&Listed, Vec<NewEvent>)| {
+                let own: Vec<Appended> = appended.by_ref().take(events.len()).collect();
+                own.first().is_some_and(|deploy| !deploy.duplicate)
+            };
+            Ok(groups.iter().filter(is_new).count())
         };
         let mut refused = Vec::new();
-        match append(all).await {
+        match append(&groups).await {
             Ok(new) => summary.published += new,
             Err(AppendError::Refused(_)) => {
-                for (listed, new) in events {
-                    match append(vec![new]).await {
+                for group in &groups {
+                    match append(std::slice::from_ref(group)).await {
                         Ok(new) => summary.published += new,
-                        Err(AppendError::Refused(refusal)) => refused.push((listed, refusal)),
+                        Err(AppendError::Refused(refusal)) => refused.push((group.0, refusal)),
                         Err(error) => return Err(error.into()),
                     }
                 }

@@ -37,7 +37,8 @@ pub struct ReadSummary {
     pub ok: bool,
     /// The number of entries that this process read for the first time.
     pub seen: usize,
-    /// The number of events that were stored. Events that the table already had do not count.
+    /// The number of events that were stored. Events that the table already had and resource events do not
+    /// count.
     pub published: usize,
     /// The number of entries that were quarantined: entries that can't be read, and entries whose event the
     /// table refused.

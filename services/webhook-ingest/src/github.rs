@@ -9,6 +9,7 @@ mod facts;
 mod hook;
 mod json;
 mod runs;
+mod workloads;
 
 use std::borrow::Cow;
 
@@ -26,6 +27,8 @@ pub enum Reading {
     Event {
         /// The event. Deliveries with the same event name and the same bytes have the same dedup key.
         new: Box<NewEvent>,
+        /// The resource events of the repository's workloads. They are stored together with the event.
+        resources: Vec<NewEvent>,
         /// False if this version does not know GitHub's word for the state, or if a completed run has no
         /// conclusion. An event whose state is not known is stored as `info`.
         state_known: bool,
@@ -72,6 +75,6 @@ fn read_json(
         _ => return json::parse::<Object>(json).map(|Object {}| Reading::Ignored),
     };
     let state_known = facts.state.known;
-    let new = Box::new(facts.into_event(event_name, payload, rules, received));
-    Ok(Reading::Event { new, state_known })
+    let (new, resources) = facts.into_events(event_name, payload, rules, received);
+    Ok(Reading::Event { new: Box::new(new), resources, state_known })
 }

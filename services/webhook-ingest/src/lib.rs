@@ -15,6 +15,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use oasis_core::Prefixes;
+use oasis_core::bridge::Mapping;
 use oasis_service::{Limits, Secret, ServiceArgs, Shutdown, serve};
 use oasis_store::{DatabaseArgs, Store};
 use tokio::net::TcpListener;
@@ -55,6 +56,12 @@ pub struct Config {
     /// CORE
     #[arg(long, env = "GITHUB_MODULES", value_name = "LIST", default_value = "", hide_default_value = true)]
     pub github_modules: Modules,
+
+    /// Workloads of repositories, such as owner/repo=cluster:eu/project:shop/workload:api. The runs and the
+    /// deployments of a repository then also become resource events of its workloads. With
+    /// owner/repo#build.yml=…, only the workflow in this file counts
+    #[arg(long, env = "RESOURCES", value_name = "LIST", default_value = "", hide_default_value = true)]
+    pub resources: Mapping,
 }
 
 /// Parses a secret, and removes line breaks at the end. Files and secret managers often add a line break. A
@@ -79,7 +86,11 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let secrets = [Some(&config.github_webhook_secret), previous];
     let app = WebhookIngest {
         secrets: Secrets::new(secrets.into_iter().flatten().map(Secret::expose)),
-        rules: Rules { prefixes: config.vtid_prefixes, modules: config.github_modules },
+        rules: Rules {
+            prefixes: config.vtid_prefixes,
+            modules: config.github_modules,
+            resources: config.resources,
+        },
         store,
         appender,
     };
@@ -115,6 +126,8 @@ mod tests {
         assert!(with("--github-modules", "").is_ok());
         let error = with("--github-modules", "a/b=GATEWAY,c=d").unwrap_err();
         assert!(error.contains("\"c=d\": expected owner/repo=MODULE"), "{error}");
+        let error = with("--resources", "a/b=workload:api,c/d=project:shop").unwrap_err();
+        assert!(error.contains("\"c/d=project:shop\": the workload is missing"), "{error}");
         let error = with("--vtid-prefixes", "DEV,9X").unwrap_err();
         assert!(error.contains("\"9X\" is not a VTID prefix"), "{error}");
     }

@@ -146,21 +146,27 @@ impl WebhookIngest {
         let reading = read(event_name, &payload, &self.rules, now()?)
             .map_err(|error| bad_payload(error.to_string()))?;
         match reading {
-            Reading::Event { new, state_known } => self.store(event_name, *new, state_known, arrived).await,
+            Reading::Event { new, resources, state_known } => {
+                self.store(event_name, *new, resources, state_known, arrived).await
+            }
             Reading::Ignored => Ok(Outcome::Ignored { event: event_name.to_owned() }),
         }
     }
 
+    /// Stores the event of a delivery, and the resource events after it, in one statement. The answer is
+    /// about the event of the delivery.
     async fn store(
         &self,
         event_name: &str,
         new: NewEvent,
+        resources: Vec<NewEvent>,
         state_known: bool,
         arrived: Instant,
     ) -> Result<Outcome, ApiError> {
         let event = PreparedEvent::from(new);
         let (vtid, title) = (event.event().task.as_str().to_owned(), event.title().to_owned());
-        let appended = self.appender.append_prepared(vec![event], arrived).await.map_err(not_stored)?;
+        let events = std::iter::once(event).chain(resources.into_iter().map(PreparedEvent::from)).collect();
+        let appended = self.appender.append_prepared(events, arrived).await.map_err(not_stored)?;
         let first = appended.first();
         if first.is_some_and(|appended| appended.duplicate) {
             return Ok(Outcome::Duplicate);

@@ -8,6 +8,7 @@ mod operations;
 mod polls;
 mod process;
 mod quarantine;
+mod resources;
 mod schemas;
 mod server;
 mod shuffles;

@@ -9,8 +9,11 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use tonic::Status;
 
-use crate::entries::{Deploy, PROJECT, at};
-use crate::{Setup, watcher};
+use crate::Setup;
+use crate::entries::{Deploy, at};
+
+/// Each service has a workload, so the resource events must also be the same.
+const MAPPING: &str = "gateway=workload:api,shop=workload:shop";
 
 /// Three deploys of two services, with repeated reports, and traffic that moves back and forth.
 fn entries() -> Vec<Value> {
@@ -80,7 +83,7 @@ async fn rows(setup: &Setup) -> BTreeMap<String, String> {
 }
 
 async fn run(plan: &Plan) -> BTreeMap<String, String> {
-    let mut setup = Setup::new().await;
+    let mut setup = Setup::new().await.with_mapping(MAPPING);
     setup.logs.with(|log| {
         log.page_size = plan.page_size;
         log.fails_at = plan.failing.iter().map(|at| (*at, Status::permission_denied("cut"))).collect();
@@ -104,7 +107,7 @@ async fn run(plan: &Plan) -> BTreeMap<String, String> {
         let polled = setup.watcher.poll().await;
         good += usize::from(polled.is_ok());
         if matches!(polled, Err(PollError::Store(_))) || plan.restarts[polls % plan.restarts.len()] {
-            setup.watcher = watcher(&setup.db.url, &setup.logs, &[PROJECT]);
+            setup = setup.with_mapping(MAPPING);
         }
         polls += 1;
     }
@@ -125,7 +128,8 @@ fn any_split_into_polls_gives_the_same_rows() {
         restarts: vec![false],
     };
     let expected = runtime.block_on(run(&whole));
-    assert_eq!(expected.len(), 8);
+    // Each deploy event has one resource event.
+    assert_eq!(expected.len(), 16);
     let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
     runner
         .run(&plans(), |plan| {

@@ -67,6 +67,7 @@ pub(super) fn pull_request(delivery: PullRequestDelivery<'_>) -> Facts<'_> {
         repository,
         actor: sender,
         meta,
+        workloads: None,
     }
 }
 
@@ -115,6 +116,7 @@ pub(super) fn push(push: Push<'_>) -> Facts<'_> {
         repository: push.repository,
         actor: push.sender,
         meta,
+        workloads: None,
     }
 }
 
@@ -155,6 +157,7 @@ pub(super) fn create_or_delete(delivery: CreateOrDelete<'_>) -> Facts<'_> {
         repository: delivery.repository,
         actor: delivery.sender,
         meta,
+        workloads: None,
     }
 }
 
@@ -214,5 +217,6 @@ pub(super) fn release(delivery: ReleaseDelivery<'_>) -> Facts<'_> {
         repository,
         actor: sender,
         meta,
+        workloads: None,
     }
 }

@@ -5,8 +5,9 @@ use oasis_core::{Meta, Status};
 use serde::Deserialize;
 
 use super::facts::{Facts, Place, cut, first_link, headline, known};
-use super::json::{self, Login, Moment, Repository, Text};
+use super::json::{self, Login, Moment, Repository, Text, Workflow};
 use super::runs::title_of_run;
+use super::workloads::{ForWorkloads, of_deployment};
 
 #[derive(Deserialize)]
 pub(super) struct DeploymentDelivery<'a> {
@@ -25,6 +26,7 @@ pub(super) struct DeploymentStatusDelivery<'a> {
     deployment_status: DeploymentStatus<'a>,
     deployment: Option<Deployment<'a>>,
     workflow_run: Option<DeployingRun<'a>>,
+    workflow: Option<Workflow<'a>>,
     repository: Option<Repository<'a>>,
     sender: Option<Login<'a>>,
 }
@@ -35,6 +37,7 @@ struct Deployment<'a> {
     reference: Option<Text<'a>>,
     sha: Option<Text<'a>>,
     environment: Option<Text<'a>>,
+    transient_environment: Option<bool>,
     created_at: Option<Moment>,
 }
 
@@ -54,6 +57,7 @@ struct DeploymentStatus<'a> {
 struct DeployingRun<'a> {
     #[serde(borrow)]
     name: Option<Text<'a>>,
+    path: Option<Text<'a>>,
     display_title: Option<Text<'a>>,
     event: Option<Text<'a>>,
     head_branch: Option<Text<'a>>,
@@ -81,6 +85,7 @@ pub(super) fn deployment(delivery: DeploymentDelivery<'_>) -> Facts<'_> {
         action,
         repository,
         actor: sender,
+        workloads: None,
     }
 }
 
@@ -92,7 +97,9 @@ pub(super) fn deployment(delivery: DeploymentDelivery<'_>) -> Facts<'_> {
 pub(super) fn deployment_status(delivery: DeploymentStatusDelivery<'_>) -> Facts<'_> {
     let DeploymentStatusDelivery { action, deployment_status: status, .. } = delivery;
     let deployment = delivery.deployment.unwrap_or_default();
-    let workflow_run = delivery.workflow_run;
+    let mut workflow_run = delivery.workflow_run;
+    let path = workflow_run.as_mut().and_then(|run| run.path.take());
+    let workflow = path.or(delivery.workflow.and_then(|workflow| workflow.path));
     let link = first_link([
         status.environment_url.as_deref(),
         status.log_url.as_deref(),
@@ -100,6 +107,9 @@ pub(super) fn deployment_status(delivery: DeploymentStatusDelivery<'_>) -> Facts
         workflow_run.as_ref().and_then(|run| run.html_url.as_deref()),
     ]);
     let environment = status.environment.as_deref().or(deployment.environment.as_deref());
+    // An environment that exists only for a while, such as the preview of a branch, is not the workload.
+    let report = of_deployment(&status.state, cut(environment))
+        .filter(|_| deployment.transient_environment != Some(true));
     Facts {
         state: github::deployment(&status.state),
         ts: Moment::first([status.created_at]),
@@ -111,6 +121,7 @@ pub(super) fn deployment_status(delivery: DeploymentStatusDelivery<'_>) -> Facts
         action,
         repository: delivery.repository,
         actor: delivery.sender,
+        workloads: report.map(|report| ForWorkloads { report, workflow }),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The facts that are read from a delivery, and their conversion to an OASIS event.
 
+use oasis_core::bridge::Mapping;
 use oasis_core::github::Normalised;
 use oasis_core::{Channel, DedupKey, Event, Kind, Link, Meta, NewEvent, Prefixes, Source, Status, Task, Ts};
 use ring::digest;
 
 use super::json::{Login, Repository, Text};
+use super::workloads::ForWorkloads;
 use crate::modules::Modules;
 
 /// The configuration for reading deliveries.
@@ -14,6 +16,8 @@ pub struct Rules {
     pub prefixes: Prefixes,
     /// The module of each repository.
     pub modules: Modules,
+    /// The workloads of each repository.
+    pub resources: Mapping,
 }
 
 /// The facts that one delivery contains.
@@ -30,6 +34,8 @@ pub(super) struct Facts<'a> {
     pub(super) actor: Option<Login<'a>>,
     /// The fields of `meta` that only some events have.
     pub(super) meta: Meta,
+    /// What the delivery means for the workloads of its repository. `None` if it means nothing for them.
+    pub(super) workloads: Option<ForWorkloads<'a>>,
 }
 
 /// The place where a VTID was found, for `meta.vtid_from`.
@@ -55,13 +61,14 @@ impl Place {
 }
 
 impl Facts<'_> {
-    pub(super) fn into_event(
+    /// Makes the event of the delivery, and the resource events of the repository's workloads.
+    pub(super) fn into_events(
         self,
         event_name: &str,
         payload: &[u8],
         rules: &Rules,
         received: Ts,
-    ) -> NewEvent {
+    ) -> (NewEvent, Vec<NewEvent>) {
         // Commit messages are searched last. The title of a run that a push started is also a commit message.
         let mut places = self.places;
         places.sort_by_key(|(place, _)| *place == Place::CommitMessage);
@@ -90,7 +97,13 @@ impl Facts<'_> {
         // This key is always valid, because it has a known event name and 64 hex digits.
         let digest = digest::digest(&digest::SHA256, payload);
         let dedup_key = DedupKey::of_digest("github", &format!("{event_name}:"), digest.as_ref()).ok();
-        NewEvent { event, channel: Channel::devhub(), meta, dedup_key }
+        let new = NewEvent { event, channel: Channel::devhub(), meta, dedup_key };
+        let resources =
+            self.workloads.zip(full_name).map(|(ForWorkloads { report, workflow }, full_name)| {
+                let workloads = rules.resources.of_repository(full_name, workflow.as_deref());
+                report.events(&new, &workloads, |text| digest::digest(&digest::SHA256, text))
+            });
+        (new, resources.unwrap_or_default())
     }
 }
 

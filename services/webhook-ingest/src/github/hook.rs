@@ -38,5 +38,6 @@ pub(super) fn ping(ping: Ping<'_>) -> Facts<'_> {
         meta: Meta::default().with("name", cut(hook.and_then(|hook| hook.name.as_deref()))),
         repository: ping.repository,
         actor: ping.sender,
+        workloads: None,
     }
 }

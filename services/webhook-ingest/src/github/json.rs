@@ -161,6 +161,14 @@ pub(super) struct Repository<'a> {
     pub(super) updated_at: Option<Moment>,
 }
 
+/// The workflow of a run, or of a deployment.
+#[derive(Debug, Deserialize)]
+pub(super) struct Workflow<'a> {
+    #[serde(borrow)]
+    pub(super) name: Option<Text<'a>>,
+    pub(super) path: Option<Text<'a>>,
+}
+
 /// An account.
 #[derive(Debug, Deserialize)]
 pub(super) struct Login<'a> {

@@ -5,13 +5,15 @@ use oasis_core::github::{self, Run};
 use serde::Deserialize;
 
 use super::facts::{Facts, Place, cut, first_link, headline};
-use super::json::{self, Commit, Login, Moment, Numbered, Repository, Text};
+use super::json::{self, Commit, Login, Moment, Numbered, Repository, Text, Workflow};
+use super::workloads::{self, ForWorkloads};
 
 #[derive(Deserialize)]
 pub(super) struct WorkflowRunDelivery<'a> {
     #[serde(borrow)]
     action: Text<'a>,
     workflow_run: WorkflowRun<'a>,
+    workflow: Option<Workflow<'a>>,
     repository: Option<Repository<'a>>,
     sender: Option<Login<'a>>,
 }
@@ -20,9 +22,11 @@ pub(super) struct WorkflowRunDelivery<'a> {
 struct WorkflowRun<'a> {
     #[serde(borrow)]
     name: Option<Text<'a>>,
+    path: Option<Text<'a>>,
     display_title: Option<Text<'a>>,
     event: Option<Text<'a>>,
     head_branch: Option<Text<'a>>,
+    head_repository: Option<Repository<'a>>,
     head_sha: Option<Text<'a>>,
     head_commit: Option<Commit<'a>>,
     status: Option<Text<'a>>,
@@ -45,7 +49,7 @@ struct WorkflowRun<'a> {
 /// - `ts`: `run_started_at` (only for `requested`), `updated_at`, `run_started_at`, `created_at`
 /// - link: the page of the attempt (not for the first attempt), `html_url`
 pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
-    let WorkflowRunDelivery { action, workflow_run: run, repository, sender } = delivery;
+    let WorkflowRunDelivery { action, workflow_run: run, workflow, repository, sender } = delivery;
     let message = run.head_commit.and_then(|commit| commit.message);
     let ts = match &*action {
         "requested" => Moment::first([run.run_started_at, run.updated_at, run.created_at]),
@@ -67,8 +71,25 @@ pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
         .with("number", number)
         .with("status", cut(run.status.as_deref()))
         .with("conclusion", cut(run.conclusion.as_deref()));
+    let state = github::run(Run::Workflow, &action, run.status.as_deref(), run.conclusion.as_deref());
+    let (workflow_name, workflow_path) =
+        workflow.map(|workflow| (workflow.name, workflow.path)).unwrap_or_default();
+    let names = [run.name.as_deref(), workflow_name.as_deref()];
+    let for_workloads = workloads::Run {
+        id: run.id,
+        attempt: run.run_attempt,
+        name: cut(names.into_iter().flatten().find(|name| !name.is_empty())),
+        status: state.status,
+        conclusion: cut(run.conclusion.as_deref()),
+        started_at: Moment::first([run.run_started_at]),
+        updated_at: Moment::first([run.updated_at]),
+    };
+    // Anyone can open a pull request from a fork. Its runs do not build the workload.
+    let of_fork = is_other(run.head_repository.as_ref(), repository.as_ref());
+    let report = for_workloads.report().filter(|_| !of_fork);
+    let path = run.path.or(workflow_path);
     Facts {
-        state: github::run(Run::Workflow, &action, run.status.as_deref(), run.conclusion.as_deref()),
+        state,
         ts,
         link: first_link([attempt_page.as_deref(), run.html_url.as_deref()]),
         places: vec![
@@ -80,7 +101,15 @@ pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
         repository,
         actor: run.triggering_actor.or(run.actor).or(sender),
         meta,
+        workloads: report.map(|report| ForWorkloads { report, workflow: path }),
     }
+}
+
+/// Whether the name of `head` is known and is not the name of `own`.
+fn is_other(head: Option<&Repository<'_>>, own: Option<&Repository<'_>>) -> bool {
+    let name =
+        |repository: Option<&Repository<'_>>| repository?.full_name.as_deref().map(str::to_ascii_lowercase);
+    name(head).is_some_and(|head| Some(head) != name(own))
 }
 
 /// Returns the place for a VTID that is found in a run's `display_title`. If a push started the run, the
@@ -144,6 +173,7 @@ pub(super) fn workflow_job(delivery: WorkflowJobDelivery<'_>) -> Facts<'_> {
         repository,
         actor: sender,
         meta,
+        workloads: None,
     }
 }
 
@@ -215,6 +245,7 @@ pub(super) fn check_run(delivery: CheckRunDelivery<'_>) -> Facts<'_> {
         repository,
         actor: sender,
         meta,
+        workloads: None,
     }
 }
 
@@ -275,5 +306,6 @@ pub(super) fn check_suite(delivery: CheckSuiteDelivery<'_>) -> Facts<'_> {
         repository,
         actor: sender,
         meta,
+        workloads: None,
     }
 }

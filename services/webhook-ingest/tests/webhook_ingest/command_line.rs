@@ -25,6 +25,7 @@ fn help_lists_every_variable_but_shows_no_value() {
         "GITHUB_WEBHOOK_SECRET_PREVIOUS",
         "VTID_PREFIXES",
         "GITHUB_MODULES",
+        "RESOURCES",
     ] {
         assert!(words.contains(&format!("[env: {variable}]")), "{variable}: {text}");
     }
@@ -83,6 +84,7 @@ async fn empty_variables_count_as_unset() {
         ("GITHUB_WEBHOOK_SECRET_PREVIOUS", ""),
         ("VTID_PREFIXES", ""),
         ("GITHUB_MODULES", ""),
+        ("RESOURCES", ""),
     ])
     .await;
     let mut client = Client::new(receiver.address);

@@ -12,6 +12,7 @@ mod payloads;
 mod process;
 mod properties;
 mod reading;
+mod resources;
 mod runs;
 mod server;
 mod stall;

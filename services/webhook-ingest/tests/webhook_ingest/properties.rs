@@ -22,6 +22,7 @@ fn events() -> BTreeSet<&'static str> {
 const MEMBERS: &[&str] = &[
     "action",
     "workflow_run",
+    "workflow",
     "workflow_job",
     "check_run",
     "check_suite",
@@ -40,6 +41,8 @@ const MEMBERS: &[&str] = &[
     "title",
     "display_title",
     "head_branch",
+    "head_repository",
+    "path",
     "html_url",
     "status",
     "conclusion",
@@ -99,10 +102,16 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
 
 /// Reads a payload. Checks the properties that every event must have.
 fn check_reading(event_name: &str, payload: &[u8]) -> Result<(), TestCaseError> {
-    let Ok(Reading::Event { new, state_known }) = read(event_name, payload, &Rules::default(), received())
+    let rules = Rules { resources: "octo-org/octo-repo=workload:api".parse().unwrap(), ..Rules::default() };
+    let Ok(Reading::Event { new, resources, state_known }) = read(event_name, payload, &rules, received())
     else {
         return Ok(());
     };
+    for resource in &resources {
+        prop_assert_eq!((resource.channel.as_str(), &resource.event.ts), ("resources", &new.event.ts));
+        prop_assert_eq!(&resource.event.task, &new.event.task);
+        prop_assert!(resource.dedup_key.is_some() && resource.dedup_key != new.dedup_key);
+    }
     let ticker = (new.event.title(), new.event.reference());
     prop_assert!(new.dedup_key.is_some() && !ticker.0.is_empty() && ticker.1.starts_with("vt/"));
     prop_assert!(Meta::new(new.meta.as_map().clone()).is_ok());

@@ -15,7 +15,7 @@ pub(crate) fn received() -> Ts {
 /// The event in `payload`. The feed must show the event, and its state must be known.
 pub(crate) fn event(name: &str, payload: &[u8]) -> NewEvent {
     match read(event_of(name), payload, &Rules::default(), received()).unwrap() {
-        Reading::Event { new, state_known: true } => *new,
+        Reading::Event { new, state_known: true, .. } => *new,
         other => panic!("{name}: {other:?}"),
     }
 }
@@ -233,8 +233,11 @@ fn deployments_and_their_statuses_are_read() {
 
 #[test]
 fn the_rules_determine_the_module_and_the_prefixes() {
-    let rules =
-        Rules { prefixes: "OPS".parse().unwrap(), modules: "codertocat/*=repository".parse().unwrap() };
+    let rules = Rules {
+        prefixes: "OPS".parse().unwrap(),
+        modules: "codertocat/*=repository".parse().unwrap(),
+        ..Rules::default()
+    };
     let payload = variant("push.branch", &[("/ref", json!("refs/heads/DEV-AAA-0001/OPS-BBB-0002"))]);
     let Ok(Reading::Event { new, .. }) = read("push", &payload, &rules, received()) else { panic!() };
     assert_eq!(new.event.module.as_str(), "HELLO-WORLD");

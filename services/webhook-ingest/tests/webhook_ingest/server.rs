@@ -125,6 +125,13 @@ impl Server {
         rows.iter().map(|row| serde_json::from_str(row.get(0)).unwrap()).collect()
     }
 
+    /// Runs SQL in the database that [`Server::rows`] reads.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let (client, connection) = tokio_postgres::connect(&self.database.url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(sql).await.unwrap();
+    }
+
     /// Stops the receiver, and waits until it has ended.
     pub(crate) async fn stop(self) {
         self.shutdown.trigger();

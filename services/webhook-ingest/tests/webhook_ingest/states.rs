@@ -9,7 +9,7 @@ use crate::reading::received;
 /// Returns the status of the event, and whether GitHub's word for the state is known.
 fn state(name: &str, changes: &[(&str, Value)]) -> (&'static str, bool) {
     match read(event_of(name), &variant(name, changes), &Rules::default(), received()).unwrap() {
-        Reading::Event { new, state_known } => (new.event.status.as_str(), state_known),
+        Reading::Event { new, state_known, .. } => (new.event.status.as_str(), state_known),
         Reading::Ignored => panic!("{name} was ignored"),
     }
 }
@@ -22,7 +22,7 @@ fn refused(event_name: &str, payload: &[u8]) -> String {
 fn every_example_payload_is_read() {
     for (name, expected) in STATUSES {
         match read(event_of(name), text(name).as_bytes(), &Rules::default(), received()).unwrap() {
-            Reading::Event { new, state_known } => {
+            Reading::Event { new, state_known, .. } => {
                 assert_eq!((Some(new.event.status), state_known), (*expected, true), "{name}");
             }
             Reading::Ignored => assert_eq!(*expected, None, "{name} was ignored"),
