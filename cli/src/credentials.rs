@@ -1,5 +1,5 @@
-//! The credentials of the running `oasis up`. The commands of rooms use them if the user gives no token. No
-//! other gateway gets them.
+//! The credentials of the running `oasis up`. The commands of rooms and of resource events use them if the
+//! user gives no token. No other gateway gets them.
 
 use std::env;
 use std::fs;
@@ -40,14 +40,26 @@ impl RoomService {
     /// # Errors
     /// The current folder is unknown, or the service token of the running `oasis up` cannot be used.
     pub(crate) async fn find(&self) -> anyhow::Result<(Address, Option<Secret>)> {
-        if let Some(token) = &self.token {
-            return Ok((self.url.find().await?, Some(token.clone())));
-        }
-        let (address, up) = self.url.find_with_up().await?;
-        let file = up.and_then(|up| up.service_token);
-        let token = file.map(|file| read_private(&file, "INGEST_TOKEN")).transpose()?;
-        Ok((address, token.map(Secret::from)))
+        service_token(&self.url, self.token.clone()).await
     }
+}
+
+/// Finds the address of a gateway, and the token for a service there. Without `token`, it is the service
+/// token of the running `oasis up`, if that is the gateway.
+///
+/// # Errors
+/// The current folder is unknown, or the service token of the running `oasis up` cannot be used.
+pub(crate) async fn service_token(
+    url: &GatewayUrl,
+    token: Option<Secret>,
+) -> anyhow::Result<(Address, Option<Secret>)> {
+    if token.is_some() {
+        return Ok((url.find().await?, token));
+    }
+    let (address, up) = url.find_with_up().await?;
+    let file = up.and_then(|up| up.service_token);
+    let token = file.map(|file| read_private(&file, "INGEST_TOKEN")).transpose()?;
+    Ok((address, token.map(Secret::from)))
 }
 
 /// The token with which a command reads.

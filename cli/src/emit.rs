@@ -1,4 +1,6 @@
-//! `oasis emit`: sends one event to the ingest API and prints its id.
+//! `oasis emit`: sends one event to the ingest API, or one resource event, and prints its id.
+
+mod resource;
 
 use std::process::ExitCode;
 
@@ -13,9 +15,12 @@ use oasis_service::client as http;
 use serde_json::{Map, Value};
 
 use crate::address::GatewayUrl;
+use crate::credentials::service_token;
+use crate::fields::parse_meta;
 use crate::output::{self, notice};
 use crate::refusal::Refusal;
 use crate::time::parse_time;
+use resource::{Resource, ResourceFlags, Shared};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,6 +29,10 @@ Examples:
        --link https://example.com/log/7 --meta host=db1 --meta attempt:=3
   oasis emit --kind deploy --status success --dedup-key deploy-4711 \\
        --meta '{\"region\":\"europe-west1\"}'
+  oasis emit --resource workload:api --project shop --cluster eu \\
+       --status Running --message '3 of 3 replicas' --set replicas=3
+  oasis emit --resource workload:api --type build_failed --build 17 \\
+       --error '2 tests failed'
 
 The id of the event is printed to standard output. With --dedup-key, you can
 safely send the same event again: the server stores the event only once.";
@@ -34,14 +43,17 @@ safely send the same event again: the server stores the event only once.";
 pub(crate) struct Args {
     #[command(flatten)]
     url: GatewayUrl,
-    /// Token for sending: one of the server's INGEST_TOKENS
+    /// Token for sending: one of the server's INGEST_TOKENS; for a resource event, the service token of the
+    /// running `oasis up` by default
     #[arg(long, env = "INGEST_TOKEN")]
     token: Option<Secret>,
     /// Kind of the event, such as task.init
-    #[arg(long, value_parser = Kind::parse)]
-    kind: Kind,
-    #[arg(long, help = format!("Status of the event, one of {}", Status::list()))]
-    status: Status,
+    #[arg(long, value_parser = Kind::parse, required_unless_present = "resource")]
+    kind: Option<Kind>,
+    #[arg(long, required_unless_present = "resource",
+          help = format!("Status of the event, one of {}; or the status of the resource, such as Running",
+                         Status::list()))]
+    status: Option<String>,
     /// Task that the event belongs to, such as DEV-CICDL-0031
     #[arg(long)]
     vtid: Option<Task>,
@@ -66,10 +78,38 @@ pub(crate) struct Args {
     /// Key that identifies the event: if two events have the same key, only the first is stored
     #[arg(long, value_name = "KEY")]
     dedup_key: Option<String>,
+    #[command(flatten)]
+    resource: ResourceFlags,
+}
+
+/// Where an event is sent, and what is sent.
+struct Message {
+    path: &'static str,
+    body: Value,
+    /// The dedup key, if it is sent in a header.
+    key: Option<String>,
 }
 
 impl Args {
+    fn message(&self) -> anyhow::Result<Message> {
+        match &self.resource.resource {
+            None => Ok(Message { path: "/events/ingest", body: self.body()?, key: None }),
+            Some(resource) => {
+                let (body, key) = (self.resource_event(resource)?, self.dedup_key.clone());
+                Ok(Message { path: "/api/v1/events", body, key })
+            }
+        }
+    }
+
+    fn resource_event(&self, resource: &Resource) -> anyhow::Result<Value> {
+        let status = self.status.as_deref();
+        let shared = Shared { status, vtid: self.vtid.as_ref(), link: self.link.as_ref(), ts: self.ts };
+        Ok(self.resource.event(resource, &shared).map_err(output::Usage)?.into())
+    }
+
     fn body(&self) -> anyhow::Result<Value> {
+        let status = self.status.as_deref().map(str::parse::<Status>).transpose();
+        let status = status.map_err(|invalid| output::Usage(format!("--status: {invalid}")))?;
         let mut meta = Map::new();
         meta.extend(self.meta.iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
         let meta = Meta::new(meta).map_err(|invalid| output::Usage(invalid.to_string()))?;
@@ -78,8 +118,8 @@ impl Args {
             ("layer", self.layer.as_ref().map(Layer::to_string)),
             ("module", self.module.as_ref().map(Module::to_string)),
             ("source", Some(self.source.to_string())),
-            ("kind", Some(self.kind.to_string())),
-            ("status", Some(self.status.to_string())),
+            ("kind", self.kind.as_ref().map(Kind::to_string)),
+            ("status", status.map(|status| status.to_string())),
             ("link", self.link.as_ref().map(Link::to_string)),
             ("ts", self.ts.map(|ts| ts.to_string())),
             ("dedup_key", self.dedup_key.clone()),
@@ -98,14 +138,15 @@ impl Args {
 /// # Errors
 /// The service refuses the event or cannot be reached, or standard output cannot be written.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let body = args.body()?.to_string();
-    let address = args.url.find().await?;
-    let mut request = address
-        .base
-        .request(Method::POST, "/events/ingest")
-        .header(CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(body)))?;
-    http::authorize(request.headers_mut(), args.token.as_ref())?;
+    let Message { path, body, key } = args.message()?;
+    let (address, token) = match (&args.resource.resource, args.token) {
+        (Some(_), token) => service_token(&args.url, token).await?,
+        (None, token) => (args.url.find().await?, token),
+    };
+    let request = address.base.request(Method::POST, path).header(CONTENT_TYPE, "application/json");
+    let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+    let mut request = request.body(Full::new(Bytes::from(body.to_string())))?;
+    http::authorize(request.headers_mut(), token.as_ref())?;
     let mut sender = address.connect().await?;
     let answer = http::exchange(&mut sender, request).await.with_context(|| match args.dedup_key {
         Some(_) => "the event may or may not be stored: with --dedup-key, it is safe to send it again",
@@ -117,7 +158,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let value: Value = serde_json::from_slice(&answer.body)
         .ok()
         .filter(Value::is_object)
-        .context("the answer is not from the ingest API: check that --url is the address of gateway-feed")?;
+        .context("the answer is not from this API: check that --url is the address of gateway-feed")?;
     if value.get("duplicates").and_then(Value::as_u64).is_some_and(|duplicates| duplicates > 0) {
         notice("an event with this dedup key was stored before");
     }
@@ -128,29 +169,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The id of the stored event. The answer has this id in `id`, or as the only entry of `ids`.
+/// The id of the stored event. The answer of ingest has this id in `id`, or as the only entry of `ids`. The
+/// answer for a resource event has the id in `lastId`.
 fn id(answer: &Value) -> Option<u64> {
-    answer.get("id").or_else(|| answer.get("ids")?.get(0)).and_then(Value::as_u64)
-}
-
-/// Parses `{…}`, `key:=JSON` or `key=text`.
-pub(crate) fn parse_meta(text: &str) -> Result<Map<String, Value>, String> {
-    let json = |text: &str| {
-        serde_json::from_str::<Value>(text).map_err(|error| format!("the value is not JSON: {error}"))
-    };
-    if text.trim_start().starts_with('{') {
-        return match json(text)? {
-            Value::Object(map) => Ok(map),
-            _ => Err("not a JSON object".to_owned()),
-        };
-    }
-    let expected = "expected key=text, key:=JSON or a JSON object";
-    let (key, value) = text.split_once('=').ok_or(expected)?;
-    let (key, value) = match key.strip_suffix(':') {
-        Some(key) => (key, json(value)?),
-        None => (key, Value::from(value)),
-    };
-    if key.is_empty() { Err(expected.to_owned()) } else { Ok(Map::from_iter([(key.to_owned(), value)])) }
+    let id = answer.get("id").or_else(|| answer.get("ids")?.get(0)).or_else(|| answer.get("lastId"));
+    id.and_then(Value::as_u64)
 }
 
 #[cfg(test)]
@@ -191,10 +214,12 @@ mod tests {
 
     #[test]
     fn the_error_for_a_bad_flag_says_what_is_expected() {
+        let parse = |flags: &[&str]| parse(flags)?.body().map_err(|error| error.to_string());
         for (flags, part) in [
             (&["--kind=Task", "--status=info"][..], "expected a text of at most 64 characters"),
             (&["--kind=k", "--status=done"], "in_progress"),
             (&["--kind=k"], "--status"),
+            (&["--status=info"], "--kind"),
             (&["--kind=k", "--status=info", "--meta=x"], "expected key=text"),
             (&["--kind=k", "--status=info", "--meta==x"], "expected key=text"),
             (&["--kind=k", "--status=info", "--meta={"], "not JSON"),
@@ -206,9 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn the_id_is_read_from_both_forms_of_an_answer() {
+    fn the_id_is_read_from_each_form_of_an_answer() {
         assert_eq!(id(&json!({"ok": true, "ids": [7]})), Some(7));
         assert_eq!(id(&json!({"ok": true, "id": 8})), Some(8));
         assert_eq!(id(&json!({"ok": true, "ids": [null]})), None);
+        assert_eq!(id(&json!({"accepted": 1, "lastId": 9})), Some(9));
     }
 }

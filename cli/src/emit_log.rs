@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::credentials::RoomService;
-use crate::emit::parse_meta;
+use crate::fields::parse_meta;
 use crate::output::Usage;
 use crate::room_writer::RoomWriter;
 

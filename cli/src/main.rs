@@ -18,6 +18,7 @@ mod emit;
 mod emit_log;
 mod event;
 mod events;
+mod fields;
 mod filter;
 mod follow;
 mod gateway;

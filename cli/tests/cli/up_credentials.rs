@@ -12,9 +12,13 @@ use crate::process::{Oasis, oasis};
 const SERVICE: &str = "5e7a1ce";
 const PAGE: &str = r#"{"roomId":"r","lines":[],"cursor":0,"more":false}"#;
 
-/// The commands that write to rooms.
-const WRITES: [&[&str]; 3] =
-    [&["emit-log", "r", "hello"], &["rooms", "create", "r"], &["rooms", "close", "r"]];
+/// The commands that write to rooms, or resource events.
+const WRITES: [&[&str]; 4] = [
+    &["emit-log", "r", "hello"],
+    &["rooms", "create", "r"],
+    &["rooms", "close", "r"],
+    &["emit", "--resource", "workload:api", "--status", "Running"],
+];
 /// The commands that read rooms.
 const READS: [&[&str]; 2] = [&["logs", "r"], &["rooms"]];
 

@@ -9,6 +9,7 @@ mod find;
 mod import;
 mod import_rows;
 mod process;
+mod resources;
 mod rooms;
 mod schemas;
 mod token;
