@@ -3,6 +3,7 @@
 mod agents;
 pub(crate) mod deploys;
 mod payloads;
+pub(crate) mod resources;
 mod story;
 mod task;
 mod team;
@@ -18,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use oasis_core::Vtid;
 use oasis_service::client::Base;
 use oasis_service::{Secret, Shutdown};
+use oasis_store::DatabaseArgs;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
@@ -91,11 +93,12 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs the demo together with the services of `oasis up` until `shutdown`. The demo reports only to the log.
-/// It sends deliveries to the webhook-ingest at `webhook`, log entries of deploys to `logs`, and beats of
-/// agents to `destination`.
+/// It sends deliveries to the webhook-ingest at `webhook`, log entries of deploys to `logs`, beats of agents
+/// to `destination`, and resource events to `database`.
 pub(crate) async fn run_in_background(
     webhook: Base,
     destination: Destination,
+    database: DatabaseArgs,
     secret: &Secret,
     logs: Arc<FakeLogging>,
     shutdown: Shutdown,
@@ -104,6 +107,7 @@ pub(crate) async fn run_in_background(
     let task = watch::Sender::new(None);
     let seed = u64::from_le_bytes(random::bytes());
     let agents = agents::run(destination, seed, task.subscribe(), shutdown.clone());
+    let resources = resources::run(database, seed, shutdown.clone());
     let mut demo =
         Demo { courier, logs: Some(logs), task, reporter: Reporter::Log, advice: None, refused: 0 };
     let pace = Pace::default();
@@ -115,8 +119,11 @@ pub(crate) async fn run_in_background(
             _ = demo.play(&pace) => {}
         }
     };
-    if let ((), Err(error)) = tokio::join!(played, agents) {
-        warn!(error = format!("{error:#}"), "the demo's agents failed");
+    let ((), agents, resources) = tokio::join!(played, agents, resources);
+    for (what, outcome) in [("agents", agents), ("resources", resources)] {
+        if let Err(error) = outcome {
+            warn!(what, error = format!("{error:#}"), "a part of the demo failed");
+        }
     }
 }
 

@@ -114,6 +114,7 @@ async fn serve(
     }
     let agents =
         Destination::Postgres { url: database.database_url.clone(), schema: database.schema.clone() };
+    let database = database.clone();
     let reading_is_guarded = !configs.gateway.read_tokens.is_empty();
     let mut services = JoinSet::new();
     services.spawn(gateway_feed::run(configs.gateway, listeners.gateway, shutdown.clone()));
@@ -136,7 +137,7 @@ async fn serve(
         let base = format!("http://{}:{}", reachable(&args.host), args.port + 1);
         tokio::spawn(async move {
             if let (Ok(base), Ok(secret)) = (base.parse(), secret.parse()) {
-                demo::run_in_background(base, agents, &secret, logs, shutdown).await;
+                demo::run_in_background(base, agents, database, &secret, logs, shutdown).await;
             }
         })
     });

@@ -9,7 +9,9 @@ use jiff::SignedDuration;
 use oasis_core::{Prefixes, Status};
 use oasis_postgres::testing;
 use oasis_store::{DatabaseArgs, Order, PageQuery, Store};
+use webhook_ingest::github::{Reading, Rules};
 
+use super::super::resources;
 use super::*;
 
 fn deliveries(seed: u64, count: usize) -> Vec<Delivery> {
@@ -101,6 +103,26 @@ fn payloads_have_the_same_form_as_githubs_payloads() {
             assert!(began.starts_with("2026-") && began.len() == 20, "{began}");
         }
     }
+}
+
+/// The runs and the deployments of the team are resource events of the demo's workloads.
+#[test]
+fn runs_and_deployments_change_the_workloads_of_the_demo() {
+    let rules = Rules { resources: resources::mapping().parse().unwrap(), ..Rules::default() };
+    let received = "2026-01-02T03:04:05Z".parse().unwrap();
+    let mut seen = BTreeSet::new();
+    for Delivery { event, payload, .. } in deliveries(7, 1_000) {
+        let read = webhook_ingest::github::read(event, payload.to_string().as_bytes(), &rules, received);
+        let Ok(Reading::Event { resources, .. }) = read else { panic!("{event}") };
+        for resource in resources {
+            let meta = resource.meta.as_map();
+            assert_eq!(meta["cluster_id"], "eu");
+            seen.insert(meta.get("status").map_or(resource.event.kind.to_string(), ToString::to_string));
+        }
+    }
+    let statuses = ["Building", "Deploying", "Running", "Failed"].map(|status| format!("{status:?}"));
+    let builds = ["build_complete", "build_failed"].map(str::to_owned);
+    assert_eq!(seen, statuses.into_iter().chain(builds).collect());
 }
 
 /// deploy-watcher stores an event for each log entry. Each deploy is first requested, and later ready or

@@ -23,7 +23,8 @@ send events. Without --host, only this machine can reach them.";
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Send the events of a made-up team: signed GitHub deliveries, deploys and pings of agents
+    /// Send the events of a made-up team: signed GitHub deliveries, deploys, pings of agents, and the states
+    /// of clusters, projects and workloads
     #[arg(long)]
     pub(super) demo: bool,
     /// Address to listen on; any address except a loopback address opens the ports to other machines

@@ -26,13 +26,18 @@ pub(super) fn configs(args: &Args, secret: &str, logs: Option<&FakeLogging>) -> 
     // The flag and its value are one argument, because a secret may begin with a dash.
     let secret = format!("--github-webhook-secret={secret}");
     let gateway = [&database[..], &["--ingest-anonymous=true"]].concat();
-    let webhooks = [&database[..], &[&secret]].concat();
+    let resources = format!("--resources={}", demo::resources::mapping());
+    let mut webhooks = [&database[..], &[&secret]].concat();
+    if logs.is_some() {
+        webhooks.push(&resources);
+    }
     let watched = match (logs, &args.gcp_project) {
         (Some(logs), _) => Some(vec![
             format!("--gcp-project={}", demo::deploys::PROJECT),
             format!("--logging-endpoint={}", logs.endpoint()),
             "--logging-anonymous".to_owned(),
             "--every=2s".to_owned(),
+            resources.clone(),
         ]),
         (None, Some(projects)) => Some(vec![format!("--gcp-project={projects}"), "--every=1m".to_owned()]),
         (None, None) => None,

@@ -1,10 +1,38 @@
-//! Tests `oasis emit --resource` with a running `oasis up`.
+//! Tests the resource events of `oasis up --demo` and of `oasis emit --resource`.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
 
 use oasis_postgres::testing;
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
-use crate::process::{Home, Up};
+use crate::process::{Home, LIMIT, POLL, Up};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_has_two_clusters_with_projects_and_workloads() {
+    let db = testing::empty_database().await;
+    let home = Home::new();
+    let mut command = home.up_command(&["--demo"]);
+    command.env("DATABASE_URL", &db.url);
+    let up = Up::start(command);
+    let (sql, connection) = tokio_postgres::connect(&db.url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let workloads = "SELECT DISTINCT concat_ws('/', meta ->> 'cluster_id', meta ->> 'project_id') \
+                     FROM oasis_events WHERE channel = 'resources' AND meta ? 'workload_id'";
+    let expected = ["eu/platform", "eu/shop", "us/platform-us", "us/shop-us"].map(str::to_owned);
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let rows = sql.query(workloads, &[]).await.unwrap();
+        let found: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+        if found == BTreeSet::from(expected.clone()) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{found:?}");
+        tokio::time::sleep(POLL).await;
+    }
+    up.interrupt();
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_resource_event_needs_no_settings_and_is_stored_once() {

@@ -1,7 +1,8 @@
 //! Tests two stacks in one database, each with its own schema, and `--oasis-schema` of other commands.
 
+use oasis_core::Channel;
 use oasis_postgres::testing;
-use oasis_store::{DatabaseArgs, Order, PageQuery, Store, StoredEvent};
+use oasis_store::{DatabaseArgs, Filter, Order, PageQuery, Store, StoredEvent};
 
 use crate::VTID;
 use crate::client::{Feed, push};
@@ -55,11 +56,12 @@ async fn two_stacks_share_a_database_with_a_schema_each() {
     assert_eq!(events(&db.url, "public").await.len(), 1);
 }
 
-/// The newest events of a schema.
+/// The newest events of the ticker in a schema.
 async fn events(url: &str, schema: &str) -> Vec<StoredEvent> {
     let database =
         DatabaseArgs { schema: schema.parse().unwrap(), ..DatabaseArgs::new(url.parse().unwrap()) };
     let store = Store::new(database, "test").unwrap();
-    let newest = PageQuery::ticker(None, Order::NewestFirst { before: None }, 500);
+    let ticker = Filter::all(Channel::devhub());
+    let newest = PageQuery::ticker(Some(&ticker), Order::NewestFirst { before: None }, 500);
     store.page(&newest).await.unwrap().events
 }
