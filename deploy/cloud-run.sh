@@ -35,10 +35,11 @@ Environment variables, with their defaults in parentheses:
   JWT_ISSUER        comma-separated issuers of JSON Web Tokens
   JWT_AUDIENCE      comma-separated audiences of JSON Web Tokens
   CORS_ORIGINS      comma-separated origins whose pages may use rooms with the cookie of a session
+  RESOURCES         workloads of repositories and services (RESOURCES of webhook-ingest and deploy-watcher)
   WITHOUT_PREVIOUS  yes to deploy without oasis-webhook-secret-previous, at the end of a rotation
 
 The script keeps all other settings of a service. If CLOUD_SQL, NETWORK, SUBNET, JWKS_URL, JWT_ISSUER,
-JWT_AUDIENCE or CORS_ORIGINS is not set, the services keep the last value of that setting.
+JWT_AUDIENCE, CORS_ORIGINS or RESOURCES is not set, the services keep the last value of that setting.
 
 The caller must be an owner of PROJECT, or have these roles in it: serviceusage.serviceUsageAdmin,
 iam.serviceAccountAdmin, iam.serviceAccountUser, secretmanager.admin, run.admin, cloudscheduler.admin,
@@ -103,13 +104,20 @@ if [ -n "${NETWORK-}${SUBNET-}" ]; then
   connection_flags+=(--network "$NETWORK" --subnet "$SUBNET" --vpc-egress private-ranges-only)
 fi
 
-# The settings of gateway-feed that are not secret, separated by semicolons, because a value may have commas.
+# The settings that are not secret, separated by semicolons, because a value may have commas. RESOURCES is for
+# webhook-ingest and deploy-watcher, and the others are for gateway-feed.
 variables=()
-for name in JWKS_URL JWT_ISSUER JWT_AUDIENCE CORS_ORIGINS; do
+for name in JWKS_URL JWT_ISSUER JWT_AUDIENCE CORS_ORIGINS RESOURCES; do
   value=${!name-}
   [[ $value != *[';'$'\n']* ]] || refuse "$name: the value must not have a semicolon or a line break"
-  [ -z "$value" ] || variables+=("$name=$value")
+  [[ -z $value || $name == RESOURCES ]] || variables+=("$name=$value")
 done
+webhook_flags=()
+watcher_variables=("GCP_PROJECT=$watched")
+if [ -n "${RESOURCES-}" ]; then
+  webhook_flags+=(--update-env-vars "^;^RESOURCES=$RESOURCES")
+  watcher_variables+=("RESOURCES=$RESOURCES")
+fi
 if [ -n "${JWKS_URL-}" ]; then
   [[ $JWKS_URL =~ ^https://[^[:space:]/]+/[^[:space:]]+$ ]] ||
     refuse "JWKS_URL: \"$JWKS_URL\" is not the address of a JWK set: expected https://HOST/PATH"
@@ -276,7 +284,7 @@ else
   mount_if_exists webhook-ingest GITHUB_WEBHOOK_SECRET_PREVIOUS oasis-webhook-secret-previous
 fi
 deploy webhook-ingest --allow-unauthenticated --ingress all --min-instances 1 --max-instances 4 \
-  --concurrency 80 --timeout 30 --cpu 1 --memory 512Mi
+  --concurrency 80 --timeout 30 --cpu 1 --memory 512Mi "${webhook_flags[@]}"
 
 # Only the account of Cloud Scheduler may call deploy-watcher. With internal ingress, the Scheduler of the
 # same project can still call the run.app address. One instance is enough, because only one poll runs at a
@@ -286,7 +294,8 @@ for watched_project in "${projects[@]}"; do
   grant roles/logging.viewer deploy-watcher gcloud projects add-iam-policy-binding "$watched_project"
 done
 deploy deploy-watcher --no-allow-unauthenticated --ingress internal --min-instances 0 --max-instances 1 \
-  --concurrency 10 --timeout 300 --cpu 1 --memory 512Mi --update-env-vars "^;^GCP_PROJECT=$watched"
+  --concurrency 10 --timeout 300 --cpu 1 --memory 512Mi \
+  --update-env-vars "^;^$(with_semicolons "${watcher_variables[@]}")"
 
 account oasis-scheduler
 grant roles/run.invoker oasis-scheduler \
