@@ -139,9 +139,8 @@ export class TaskPage {
     const rooms = this.#rooms;
     rooms.hidden = true;
     if (!token) return;
-    const isShown = () => task === this.#task;
     import("./rooms/links.js").then(
-      ({ showLinks }) => showLinks(rooms, task, token, isShown),
+      ({ showLinks }) => showLinks(rooms, task, token, () => task === this.#task),
       () => {},
     );
   }
