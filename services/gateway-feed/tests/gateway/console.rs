@@ -111,7 +111,7 @@ async fn a_path_that_does_not_exist_answers_a_browser_with_a_page_and_a_program_
     }
     for (method, path, right) in [
         ("GET", "/events", "GET to /api/v1/oasis/events"),
-        ("GET", "/api/v1/events", "GET to /api/v1/oasis/events"),
+        ("GET", "/api/v1/event", "GET to /api/v1/oasis/events"),
         ("GET", "/api/v1/devhub/events", "GET to /api/v1/oasis/events"),
         ("POST", "/events", "POST to /events/ingest"),
         ("POST", "/api/v1/devhub/events", "POST to /events/ingest"),
