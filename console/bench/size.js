@@ -29,7 +29,7 @@ async function sizeOf(...packages) {
 }
 
 /** @param {number} bytes */
-const kilobytes = (bytes) => `${(bytes / 1_000).toFixed(2)} KB`;
+const kilobytes = (bytes) => `${(bytes / 1_000).toFixed(3)} KB`;
 
 const client = await sizeOf("client");
 const react = (await sizeOf("client", "react")) - client;

@@ -1,8 +1,7 @@
 // How hooks reach the gateway: with their own options, or with those of the `SSEProvider` above them.
 
-import { OasisError } from "@oasis-devhub/client";
 import { createContext, useContext, useMemo } from "react";
-import { userOf } from "./user.js";
+import { noToken, userOf } from "./user.js";
 
 /** @typedef {import("./types.js").TokenFunction} TokenFunction */
 
@@ -16,9 +15,16 @@ import { userOf } from "./user.js";
 
 export const AccessContext = /* @__PURE__ */ createContext(/** @type {Access | null} */ (null));
 
-/** The identity of a token. @param {string | TokenFunction | null | undefined} token @param {string} provider */
-export const tokenKey = (token, provider) =>
-  typeof token === "function" ? `()${provider}` : token ? `=${token}` : "";
+/**
+ * The identity of a token.
+ *
+ * @param {string | TokenFunction | null | undefined} token
+ * @param {number} login Tells the users of functions apart.
+ */
+export const tokenKey = (token, login) =>
+  typeof token === "function" ? `()${login}` : token ? `=${token}` : "";
+
+/** @typedef {import("@oasis-devhub/client").OasisError} OasisError */
 
 /** @type {OasisError | undefined} */
 let missing;
@@ -49,8 +55,7 @@ export function useAccess(options, enabled) {
   /** @type {OasisError | null} */
   let error = null;
   if (enabled && !isOwn && !context && !credentials) {
-    const hint = "pass `token`, or render an SSEProvider above the hook";
-    error = missing ??= new OasisError("token_missing", "no token", hint);
+    error = missing ??= noToken();
   }
   /** @type {typeof globalThis.fetch} */
   const withCookies = (address, init) => globalThis.fetch(address, { ...init, credentials });
@@ -66,7 +71,7 @@ export function useAccess(options, enabled) {
     return {
       ...rest,
       stream,
-      key: `${stream} ${isOwn ? tokenKey(token, "") : context?.tokenKey}`,
+      key: `${stream} ${isOwn ? tokenKey(token, 0) : context?.tokenKey}`,
       user,
       token: text,
       asks: Boolean(ask),

@@ -1,12 +1,14 @@
 // Defines `SSEProvider`: the connection of the page, whose events go to the events store.
 
-import { createElement, useEffect, useId, useInsertionEffect, useMemo, useRef } from "react";
+import { createElement, useEffect, useInsertionEffect, useMemo, useRef } from "react";
 import { AccessContext, tokenKey } from "./access.js";
 import { addEvents, useEventsStore } from "./events-store.js";
 import { useResources } from "./use-sse.js";
 import { userOf } from "./user.js";
 
 /** @typedef {import("./types.js").SSEProviderProps} Props */
+
+let logins = 0;
 
 /**
  * Connects while there is a token. The hooks below the provider use its address and its token.
@@ -20,8 +22,11 @@ export function SSEProvider({ children, ...props }) {
   useInsertionEffect(() => {
     latest.current = token;
   });
-  const key = tokenKey(token, useId());
   const asks = typeof token === "function";
+  // A new function is the same user, but only until the user signs out.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
+  const login = useMemo(() => ++logins, [asks]);
+  const key = tokenKey(token, login);
   const text = asks ? null : (token ?? null);
   const access = useMemo(() => {
     const ask = () => {
@@ -43,10 +48,7 @@ export function SSEProvider({ children, ...props }) {
  * @param {Props} props
  */
 function Connection({ filters, debug, ...options }) {
-  const log = (/** @type {string} */ text) => {
-    if (debug) console.log(`[SSE] ${text}`);
-  };
-  const { connected, connecting, error, retryCount, maxReached, gap } = useResources(
+  const { connected, connecting, error, retryCount, gap } = useResources(
     // The token of the context has an identity that the other hooks know.
     { ...filters, ...options, token: undefined },
     (rows, isLive) => addEvents(rows.map(toStored), isLive, options.maxEvents ?? 100),
@@ -63,12 +65,11 @@ function Connection({ filters, debug, ...options }) {
     // The ids begin again.
     if (gap?.reason === "reset") useEventsStore.getState().clearEvents();
   }, [gap]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new function is no news
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `debug` is no news
   useEffect(() => {
-    if (maxReached) log("Max reconnection attempts reached");
-    else if (error) log(`Connection error: ${error.message}`);
-    else log(connected ? "Connected to event stream" : "Disconnected");
-  }, [connected, error, maxReached]);
+    const text = connected ? "Connected to event stream" : "Disconnected";
+    if (debug) console.log(`[SSE] ${error ? `Connection error: ${error.message}` : text}`);
+  }, [connected, error]);
   return null;
 }
 

@@ -2,7 +2,7 @@
 
 import { OasisError, OasisStream } from "@oasis-devhub/client";
 import { perFrame } from "./frame.js";
-import { userOf } from "./user.js";
+import { noToken, userOf } from "./user.js";
 
 /** @typedef {import("./types.js").Source} Source */
 /** @typedef {import("./types.js").Status} Status */
@@ -222,7 +222,7 @@ export class Shared {
       this.#stream?.stop();
       this.#set({
         ...IDLE,
-        error: new OasisError("token_missing", "`token` returned none"),
+        error: noToken(),
       });
     }
     return token;

@@ -1,5 +1,10 @@
 // Finds out which user a token belongs to, without verifying the token.
 
+import { OasisError } from "@oasis-devhub/client";
+
+/** The error without a token. */
+export const noToken = () => new OasisError("token_missing", "there is no `token`: use SSEProvider");
+
 /**
  * Returns a text that identifies the user of a token: equal texts mean the same user. The text is empty if
  * the token is no JSON Web Token.

@@ -23,6 +23,8 @@ export class Relay {
   #late = [];
   /** @type {string[]} */
   #requests = [];
+  /** The requests that have not ended. @type {Set<{ address: string }>} */
+  #open = new Set();
   #port = 0;
   #prefix;
   #server;
@@ -32,7 +34,13 @@ export class Relay {
     this.#prefix = prefix;
     this.#server = createServer((incoming, outgoing) => {
       const asked = incoming.url ?? "";
-      this.#requests.push(asked);
+      // Browsers ask with OPTIONS whether a page may send a request to another origin.
+      if (incoming.method !== "OPTIONS") {
+        this.#requests.push(asked);
+        const one = { address: asked };
+        this.#open.add(one);
+        outgoing.on("close", () => this.#open.delete(one));
+      }
       if (!asked.startsWith(`${prefix}/`)) return outgoing.writeHead(404).end();
       if (this.mode === "lost" && incoming.url?.startsWith(FEED)) return outgoing.writeHead(404).end();
       const { method, headers } = incoming;
@@ -81,6 +89,11 @@ export class Relay {
   /** The number of requests whose address starts with this path. @param {string} path */
   requests(path) {
     return this.#requests.filter((address) => address.startsWith(path)).length;
+  }
+
+  /** The number of open requests whose address starts with this path. @param {string} path */
+  open(path) {
+    return [...this.#open].filter(({ address }) => address.startsWith(path)).length;
   }
 
   /** Forwards the streams that the mode `late` has stopped. */

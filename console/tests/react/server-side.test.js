@@ -41,5 +41,5 @@ test("a hook without a provider and without a token says what is missing", () =>
     return null;
   };
   renderToString(h(Hook));
-  assert.deepEqual([error.code, error.hint.includes("SSEProvider")], ["token_missing", true]);
+  assert.deepEqual([error.code, error.message.includes("SSEProvider")], ["token_missing", true]);
 });
