@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ENV, mint, numbered, put, texts, write } from "./rooms.js";
+import { ENV, mint, numbered, put, report, texts, write } from "./rooms.js";
 import { open } from "./stack.js";
 import { stage } from "./stage.js";
 
@@ -100,6 +100,39 @@ test("the page of a task links to the rooms that have its lines, if the reader h
   await page.goto(`${stack.url}/vtid/DEV-ROOMS-0001?token=${ALICE}`);
   await page.locator(".task-rooms").getByRole("link", { name: "tasks-log" }).click();
   await line(page, "about the task").waitFor();
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("the page of a task shows the last state of its resources, if the reader has a token", async () => {
+  const vtid = "DEV-ROOMS-0002";
+  const api = { event_type: "workload_status_update", workload_id: "api", vtid };
+  const link = "https://ci.example/run/7";
+  const build = {
+    event_type: "build_failed",
+    build_id: "7",
+    workload_id: "api",
+    error: "2 tests",
+    link,
+    vtid,
+  };
+  const bad = {
+    event_type: "error_report",
+    error_type: "x",
+    message: "m",
+    link: "javascript:alert(1)",
+    vtid,
+  };
+  await report(stack, [{ ...api, status: "Pending" }, { ...api, status: "Running" }, build, bad]);
+  const { page, faults, close } = await open(browser, `${stack.url}/vtid/${vtid}?token=${ALICE}`);
+  const links = page.locator(".task-rooms");
+  await links.getByText("workload api: Running").waitFor();
+  assert.equal(
+    await links.innerText(),
+    "Resources\nresource: report\nbuild 7: failed\nworkload api: Running",
+  );
+  assert.equal(await links.getByRole("link", { name: "build 7: failed" }).getAttribute("href"), link);
+  assert.equal(await links.getByRole("link").count(), 1);
   assert.deepEqual(faults, []);
   await close();
 });

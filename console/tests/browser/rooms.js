@@ -33,7 +33,7 @@ export function mint(user, seconds = 3_600) {
  * @param {unknown} [body]
  */
 async function call(stack, method, path, body) {
-  const answer = await fetch(`${stack.url}/api/v1/rooms/${path}`, {
+  const answer = await fetch(`${stack.url}/api/v1/${path}`, {
     method,
     headers: { Authorization: `Bearer ${SERVICE}`, "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
@@ -48,10 +48,13 @@ async function call(stack, method, path, body) {
  * @param {string} id
  * @param {{ owner?: string, readers?: "signed_in" | "owner", title?: string }} [change]
  */
-export const put = (stack, id, change = {}) => call(stack, "PUT", id, change);
+export const put = (stack, id, change = {}) => call(stack, "PUT", `rooms/${id}`, change);
 
 /** @param {import("./stack.js").Stack} stack @param {string} id */
-export const close = (stack, id) => call(stack, "DELETE", id);
+export const close = (stack, id) => call(stack, "DELETE", `rooms/${id}`);
+
+/** Writes resource events. @param {import("./stack.js").Stack} stack @param {object[]} events */
+export const report = (stack, events) => call(stack, "POST", "events", events);
 
 /**
  * @typedef {object} Line
@@ -75,7 +78,7 @@ export async function write(stack, id, lines) {
     ...(typeof line === "string" ? { message: line } : line),
   }));
   for (let from = 0; from < all.length; from += 1_000)
-    await call(stack, "POST", `${id}/logs`, all.slice(from, from + 1_000));
+    await call(stack, "POST", `rooms/${id}/logs`, all.slice(from, from + 1_000));
 }
 
 /** Lines `line 1`, `line 2` and so on. @param {number} from @param {number} to */
