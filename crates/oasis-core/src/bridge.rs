@@ -40,7 +40,7 @@ pub enum Change {
     BuildComplete {
         /// The id of the build.
         build: ResourceId,
-        /// How long the build took, in seconds.
+        /// How long the build took, in seconds. `None` if this is unknown.
         seconds: Option<i64>,
     },
     /// A build failed.
@@ -52,7 +52,7 @@ pub enum Change {
     },
 }
 
-/// A change of a workload, in words.
+/// A change of a workload, with a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// What happened.
@@ -65,9 +65,9 @@ pub struct Report {
 
 impl Report {
     /// The resource events that `event` causes: one for each workload. They have the time, the task and the
-    /// link of `event`. The dedup key of a resource event depends on the key of `event` and on the workload.
-    /// It is a digest with a producer's name of its own, because deploy-watcher finds the requests of a
-    /// service by the start of their keys.
+    /// link of `event`. The dedup key of a resource event is a digest of the key of `event` and of the
+    /// workload. It begins with `bridge:`, and not like the key of `event`, because deploy-watcher finds the
+    /// requests of a service by the start of their keys.
     pub fn events<D: AsRef<[u8]>>(
         &self,
         event: &NewEvent,
@@ -81,13 +81,13 @@ impl Report {
                 let text = format!("{}\n{workload}", key.as_str());
                 DedupKey::of_digest("bridge", "", digest(text.as_bytes()).as_ref()).ok()
             });
-            // The event is always valid: its ids are checked and its texts are cut.
+            // The event is always valid, because its ids have been checked and its texts have been cut.
             ResourceEvent::read(fields, event.event.ts).ok()?.into_event(dedup_key).ok()
         };
         workloads.iter().filter_map(of_workload).collect()
     }
 
-    /// All fields, except for the ids of the workload.
+    /// All fields, except the ids of the workload.
     fn fields(&self, event: &NewEvent) -> Map<String, Value> {
         let mut fields = Map::new();
         let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
@@ -121,7 +121,7 @@ impl Report {
     }
 }
 
-/// A text that fits into a resource event, together with the other texts.
+/// Cuts a text, so that all texts together fit into a resource event.
 fn text(text: &str) -> Value {
     text[..text.floor_char_boundary(Meta::MAX_TEXT)].replace('\0', "\u{fffd}").into()
 }

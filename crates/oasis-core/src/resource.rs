@@ -68,12 +68,12 @@ impl ResourceEvent {
         self.fields.get(place.as_str())?.as_str()
     }
 
-    /// Adds an id, unless the event has one.
+    /// Adds the id of a workload, project or cluster, unless the event has one.
     pub fn fill(&mut self, place: Place, id: &str) {
         self.fields.entry(place.as_str()).or_insert_with(|| id.into());
     }
 
-    /// The event that stores this event.
+    /// The row that stores this event. A field `vtid` sets its task, and a field `service` sets its module.
     ///
     /// # Errors
     /// When the event is too large, or has a NUL character.

@@ -1,7 +1,7 @@
 //! [`Seen`]: the tokens that have been verified before.
 //!
 //! A client presents the same token whenever it connects, and with every request. Verifying its signature
-//! takes up to 60 µs, and finding the token here takes less than 1 µs. Only valid tokens get in. A lookup
+//! takes up to 60 µs, and finding the token here takes less than 1 µs. Only valid tokens are kept. A lookup
 //! compares the whole token, so a token with any change is verified as a new one.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::key::Key;
 
 /// The maximum number of tokens in each generation.
 const MOST: usize = 2_048;
-/// Longer tokens are not kept, so that all tokens together need at most a few megabytes.
+/// Longer tokens are not kept, so that all tokens and their claims together need less than 20 MB.
 const MOST_BYTES: usize = 2_048;
 
 /// The keys of a JWK set, as they were at one moment.
@@ -22,19 +22,21 @@ pub(crate) type KeySet = Arc<[Key]>;
 #[derive(Debug, Default)]
 pub(crate) struct Seen(Mutex<Tokens>);
 
-/// Two generations of tokens. When the young generation is full, it replaces the old one. So tokens that are
-/// still in use stay, and no list of uses is needed.
+/// Two generations of tokens. When the young generation is full, it replaces the old one. A token that is
+/// found in the old generation moves to the young one. So tokens that are still in use stay, and the order of
+/// their uses need not be stored.
 #[derive(Default)]
 struct Tokens {
-    /// All tokens were verified while these were the keys of the JWK set. When the set is read again, the
-    /// tokens are forgotten, because the set may no longer contain their keys.
+    /// The keys of the JWK set when the tokens were verified. After the set has been read again, all tokens
+    /// are forgotten, because the set may no longer contain their keys. `None` if there is no JWK set.
     set: Option<KeySet>,
     young: HashMap<Box<str>, Claims>,
     old: HashMap<Box<str>, Claims>,
 }
 
 impl Seen {
-    /// The claims of a token that was verified with the same keys. The caller must check their times.
+    /// The claims of a token that was verified with the same keys. The caller must check the times in the
+    /// claims.
     pub(crate) fn get(&self, token: &str, set: Option<&KeySet>) -> Option<Claims> {
         let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !tokens.are_of(set) {
@@ -116,7 +118,7 @@ mod tests {
         assert!(has(&seen, "1", Some(&before)) && !has(&seen, "1", Some(&after)));
         seen.insert("2", Some(&after), &claims());
         assert!(has(&seen, "2", Some(&after)) && !has(&seen, "1", Some(&before)));
-        // A verification with the keys of before may end late.
+        // A verification that began with the old keys may end after the new keys are in use.
         seen.insert("1", Some(&before), &claims());
         assert!(!has(&seen, "1", Some(&after)) && !has(&seen, "2", Some(&after)));
     }

@@ -18,8 +18,8 @@ pub struct WiderPlaces {
     pub cluster: Option<String>,
 }
 
-/// The condition that selects the rows of a place, and that the index of the place serves. `value` is the SQL
-/// of the id.
+/// The SQL condition that selects the rows of a place. It has the form that the index of the place needs.
+/// `value` is the SQL expression of the id.
 pub(crate) fn of_place(place: Place, value: &str) -> String {
     let name = place.as_str();
     format!(
@@ -29,8 +29,9 @@ pub(crate) fn of_place(place: Place, value: &str) -> String {
 }
 
 impl Store {
-    /// For each workload or project, reads the wider places that the last events of it named. The cluster
-    /// of a workload counts only if no later event has named a project: the workload may have moved.
+    /// For each workload or project, reads the wider places that its last events named. The cluster of a
+    /// workload counts only if no later event of the workload named a project, because the workload may have
+    /// moved. The results have the order of `ids`.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.

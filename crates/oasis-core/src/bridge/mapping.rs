@@ -26,7 +26,7 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Origin {
     Repository {
-        /// The owner and the name. As on GitHub, their case does not matter.
+        /// The owner and the name, as in `owner/repo`. As on GitHub, their case does not matter.
         full_name: Box<str>,
         /// The name of a file in `.github/workflows`. `None` means all workflows.
         workflow: Option<Box<str>>,
@@ -52,10 +52,10 @@ impl Mapping {
         self.0.is_empty()
     }
 
-    /// The workloads of the repository `full_name` (`owner/repo`). `workflow` is the path of the workflow's
-    /// file, if a workflow caused the event.
+    /// The workloads of the repository `full_name` (`owner/repo`). `workflow` is the path of the file of the
+    /// workflow that caused the event. Without it, entries that name a workflow do not match.
     pub fn of_repository(&self, full_name: &str, workflow: Option<&str>) -> Vec<&Workload> {
-        // The path of a workflow that another repository shares ends with `@` and a branch.
+        // GitHub appends `@` and a branch to the path of a workflow that belongs to another repository.
         let path = workflow.map(|path| path.split('@').next().unwrap_or(path));
         let file = path.and_then(|path| path.rsplit('/').next());
         self.matching(|from| match from {

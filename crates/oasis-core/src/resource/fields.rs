@@ -6,7 +6,8 @@ use super::types::{ResourceEventType, ResourceId, TIMESTAMP};
 use crate::invalid::{Invalid, shown};
 use crate::ts::Ts;
 
-/// Times from here on are taken for milliseconds. In seconds, this is the year 5138.
+/// A time of at least this number is refused, because it must be in milliseconds. In seconds, this is the
+/// year 5138.
 const MILLISECONDS: f64 = 1e11;
 
 /// The form of the value of a field.
@@ -23,7 +24,7 @@ const OF_WORKLOAD: Form = Form::OneOf(&["Pending", "Building", "Deploying", "Run
 const OF_PROJECT: Form = Form::OneOf(&["Pending", "Creating", "Ready", "Deleting", "Error"]);
 const OF_CLUSTER: Form = Form::OneOf(&["healthy", "unhealthy"]);
 
-/// The fields whose form is the same in every event.
+/// The fields that have the same form in events of every type.
 const COMMON: [(&str, Form); 13] = [
     ("workload_id", Form::Id),
     ("project_id", Form::Id),

@@ -1,12 +1,12 @@
-//! The names in resource events: types of events and of resources, places, and ids.
+//! The names in resource events: the types of events and resources, the places, and the ids.
 
 use crate::invalid::{Invalid, shown};
 use crate::sets::closed_set;
 
 /// The channel of all resource events.
 pub const RESOURCES: &str = "resources";
-/// The name of the field with the type of an event. On the wire it is a part of the object. In the table it
-/// is the kind of the row.
+/// The name of the field with the type of an event. In JSON it is a member of the object. In the table it is
+/// the kind of the row.
 pub const EVENT_TYPE: &str = "event_type";
 /// The name of the field with the time of an event, in Unix seconds. In the table it is the time of the row.
 pub const TIMESTAMP: &str = "timestamp";
@@ -36,9 +36,9 @@ closed_set! {
 closed_set! {
     /// The type of the resource that an event is about.
     ResourceType, "type of resource" {
-        /// A cluster, which holds projects.
+        /// A cluster, which contains projects.
         Cluster = "cluster",
-        /// A project, which holds workloads.
+        /// A project, which contains workloads.
         Project = "project",
         /// A workload, such as a service.
         Workload = "workload",
@@ -50,8 +50,8 @@ closed_set! {
 }
 
 closed_set! {
-    /// A resource that contains others, or a workload. Filters and claims name these resources. The order is
-    /// from the narrowest to the widest.
+    /// The resources by whose ids clients select events. Claims name projects and clusters only. The order
+    /// is from the narrowest to the widest.
     Place, "place" {
         /// A workload.
         Workload = "workload_id",

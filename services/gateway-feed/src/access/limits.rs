@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 /// A set of ids.
 pub(crate) type Ids = BTreeSet<ResourceId>;
 
-/// The clusters and projects whose events a user may read. An event must match both lists. `None` accepts any
-/// event, also an event without such an id.
+/// The clusters and projects whose events a user may read. An event must match both lists. `None` accepts
+/// every event. A list does not accept an event without such an id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
@@ -22,8 +22,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Parses the claim. `None` if the claim is malformed, or has a member that this version does not know:
-    /// a limit that cannot be obeyed must not be ignored.
+    /// Parses the claim. `None` if the claim is malformed, or has a member that this version does not know.
+    /// The caller must then refuse the token: to ignore an unknown limit would show too much.
     pub(crate) fn parse(claim: &RawValue) -> Option<Self> {
         // serde would also read a struct from a list of its fields.
         let is_object = claim.get().starts_with('{');

@@ -1,4 +1,4 @@
-//! The header `Idempotency-Key`: a request with a key that was sent before stores nothing again.
+//! The header `Idempotency-Key`: if a request is sent again with the same key, no item is stored twice.
 
 use hyper::header::HeaderMap;
 use oasis_core::DedupKey;
@@ -13,7 +13,7 @@ const MOST_KEY_BYTES: usize = 255;
 /// The value of the header `Idempotency-Key`. `None` if the request does not have this header.
 ///
 /// # Errors
-/// 400 if the request has the header twice, or if the value is not printable ASCII.
+/// 400 if the request has the header twice, or if the value is empty, too long or not printable ASCII.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let Some(key) = keys.next() else { return Ok(None) };
@@ -28,9 +28,9 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Api
     Ok(Some(key.to_owned()))
 }
 
-/// The dedup key of the item with the number `nth` in a request. `place` is what the request writes to,
-/// such as a room: the keys of two places, or of two callers, never count as the same. The result has a
-/// hash, because the parts may be long.
+/// The dedup key of the item with the number `nth` in a request. `place` is what the request writes to, such
+/// as a room; it is empty for resource events. Different places or callers never have equal dedup keys. The
+/// dedup key contains a hash, because the parts may be long.
 ///
 /// # Errors
 /// 500; no known input causes it.

@@ -1,5 +1,5 @@
-//! Reads the body of a write to a private stream: one item or an array of items. Either all items are good,
-//! or the request is refused and names the bad ones.
+//! Reads the body of a write to a private stream: one item or an array of items. If one item is bad, the
+//! whole request is refused, and the error names the bad items.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ const MOST_ITEMS: usize = 1_000;
 /// The maximum size of the JSON of one item, in bytes. Every item that the table accepts is smaller, even if
 /// all of its characters are escaped.
 const MOST_ITEM_BYTES: usize = 128 << 10;
-/// How many bytes of items are parsed without a break.
+/// The maximum number of bytes of items that are parsed before other requests get processor time.
 const MOST_UNBROKEN_BYTES: usize = 64 << 10;
 /// The maximum number of refused items that an error names.
 const MOST_NAMED: usize = 10;
@@ -54,7 +54,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
         .hint("add the header Content-Type: application/json"))
 }
 
-/// Reads the items of a body. A large body takes long, so other requests get processor time in between.
+/// Reads the items of a body. A large body takes long, so the function yields to other requests in between.
 ///
 /// # Errors
 /// 400 if the body is not JSON, has no item or too many items, or if `read` refuses an item.

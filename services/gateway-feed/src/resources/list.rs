@@ -13,7 +13,8 @@ use crate::query::params::bad;
 
 /// The maximum number of events in a list.
 const MOST: usize = 100;
-/// The maximum number of rows that a list reads. Some of them may be outside the limits of the user.
+/// The maximum number of rows that a list reads. It is higher than the maximum number of events, because some
+/// rows may be outside the limits of the user.
 const MOST_ROWS: i64 = 500;
 
 #[derive(Serialize)]

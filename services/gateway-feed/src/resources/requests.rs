@@ -13,7 +13,7 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
-    /// The requests use at most a quarter of the `connections` to the database for their reads.
+    /// Reads use at most a quarter of the `connections` to the database, rounded up.
     pub(crate) fn new(store: Store, appender: Appender, connections: u16) -> Self {
         Self { store, appender, reads: Semaphore::new(usize::from(connections.div_ceil(4))) }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Selection {
     event_types: Vec<ResourceEventType>,
 }
 
-/// The key under which the topics of a row are found: one of its places, or all rows.
+/// A key for finding the topics of a row: one of the places of the row, or `All` for topics without a place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
     All,
@@ -59,7 +59,7 @@ impl Selection {
         })
     }
 
-    /// The events of a user with these limits.
+    /// All events that a user with these limits may read.
     pub(crate) fn of_limits(limits: &Limits) -> Self {
         Self { projects: limits.projects.clone(), clusters: limits.clusters.clone(), ..Self::default() }
     }
@@ -72,7 +72,7 @@ impl Selection {
         }
     }
 
-    /// The narrowest list of ids. Every event of the selection has one of them.
+    /// The narrowest list of ids. Every event of the selection has one of these ids.
     fn narrowest(&self) -> Option<(Place, &Ids)> {
         Place::ALL.iter().find_map(|place| Some((*place, self.ids(*place)?)))
     }
@@ -85,7 +85,8 @@ impl Selection {
         }
     }
 
-    /// The rows of the table that contain the events.
+    /// The rows to read from the table. They include all events of the selection, and may include others,
+    /// which [`Selection::contains`] does not accept.
     pub(crate) fn rows(&self) -> Vec<Selected> {
         let kind = self.event_types.iter().map(|kind| Kind::stored(kind.as_str().to_owned())).collect();
         let filter = Filter { kind, ..Filter::all(Channel::stored(RESOURCES)) };
@@ -117,7 +118,7 @@ pub(crate) fn keys_of(row: &StoredEvent) -> impl Iterator<Item = Key> {
     [Key::All].into_iter().chain(places)
 }
 
-/// The id of the place to which the event of a row belongs. An id off the grammar counts as absent.
+/// The id of the place to which the event of a row belongs. An invalid id counts as absent.
 fn id(row: &StoredEvent, place: Place) -> Option<ResourceId> {
     let text = row.meta.as_ref()?.as_map().get(place.as_str())?.as_str()?;
     ResourceId::parse(text).ok()
@@ -138,7 +139,10 @@ fn asked(query: &Query, place: Place) -> Result<Option<Ids>, ApiError> {
     list(query, name)?.iter().map(parse).collect::<Result<_, _>>().map(Some)
 }
 
-/// The ids that a client asks for, or else those of its limits.
+/// The ids that a client asks for. If it asks for none, these are the ids of its limits.
+///
+/// # Errors
+/// 403 if the client asks for an id outside its limits.
 fn within(place: Place, asked: Option<Ids>, limit: Option<&Ids>) -> Result<Option<Ids>, ApiError> {
     let (Some(asked), Some(limit)) = (&asked, limit) else { return Ok(asked.or_else(|| limit.cloned())) };
     match asked.iter().find(|id| !limit.contains(id)) {

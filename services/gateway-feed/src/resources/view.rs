@@ -1,4 +1,4 @@
-//! [`View`]: a resource event as JSON, in the stream and in lists: a flat object.
+//! [`View`]: a resource event as a flat JSON object, for the stream and for lists.
 
 use oasis_core::Ts;
 use oasis_core::resource::{EVENT_TYPE, TIMESTAMP};
@@ -20,8 +20,8 @@ impl Serialize for UnixSeconds {
     }
 }
 
-/// The event of a row. Values that are not flat, which a program could write with SQL, are left out: clients
-/// read every value as a text, a number or a boolean.
+/// The event of a row. A program could write nested values with SQL. They are left out, because clients
+/// expect that every value is a text, a number or a boolean.
 pub(crate) struct View<'a> {
     pub(crate) row: &'a StoredEvent,
     /// Whether the object has the id of the row. In a stream, the frame has the id.

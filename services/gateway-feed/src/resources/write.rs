@@ -80,8 +80,8 @@ impl Resources {
         response::json(StatusCode::CREATED, &Stored { accepted, last_id })
     }
 
-    /// Fills the ids that events lack from the last event that named their workload or project: an earlier
-    /// event of the same request, or else of the table.
+    /// Adds the ids that events lack. They come from the last event that named the same workload or project:
+    /// from an earlier event of the same request, or else from the table.
     async fn fill(&self, events: &mut [ResourceEvent]) -> Result<(), StoreError> {
         for place in [Place::Workload, Place::Project] {
             let mut ids: Vec<&str> = events
@@ -114,7 +114,7 @@ impl Resources {
 fn event(text: &[u8], now: Ts) -> Result<ResourceEvent, Refusal> {
     match parse_json(text) {
         Ok(Value::Object(fields)) => {
-            // Programs that send other events often guess this address.
+            // Programs that send events of other kinds often use this path by mistake.
             let is_other = !fields.contains_key("event_type") && fields.contains_key("vtid");
             ResourceEvent::read(fields, now).map_err(|why| Refusal {
                 message: why.to_string(),
@@ -131,7 +131,7 @@ fn lacks(event: &ResourceEvent, place: Place) -> bool {
     Place::ALL.iter().any(|wider| *wider > place && event.id(*wider).is_none())
 }
 
-/// Fills the ids that an event lacks, and keeps the ids that the event states for the next event.
+/// Adds the ids that an event lacks. Records the ids that the event states, for the events after it.
 fn complete(event: &mut ResourceEvent, place: Place, known: &mut WiderPlaces) {
     if place == Place::Workload {
         match (event.id(Place::Project), &known.project) {

@@ -1,5 +1,5 @@
-//! The stream of resource events: what happens to the clusters, projects and workloads that a client selects,
-//! for every user, within the limits of the user's token.
+//! The stream of resource events: what happens to the clusters, projects and workloads that a client selects.
+//! Every user may follow it, within the limits of the user's token.
 //!
 //! `GET /api/v1/events/stream`. Every event is named: `connected`, the seven types of resource events,
 //! `heartbeat`, `gap` and `close`. The data is always a flat object with `event_type` and `timestamp`.
@@ -68,7 +68,7 @@ fn now() -> Ts {
     Ts::clamped(Timestamp::now())
 }
 
-/// The message for users in the last frame.
+/// The message in the last frame. Clients may show it to users.
 fn sentence(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::TokenExpired => "the token has expired",
@@ -123,7 +123,8 @@ impl Stream for ResourceEvents {
         true
     }
 
-    /// Admits every user. The selection is within the limits of the user's token already.
+    /// Admits every user whose credential has not been revoked, while a slot is free. The selection is
+    /// already within the limits of the user's token.
     fn admit<'a>(
         &'a self,
         viewer: &'a Arc<Viewer>,
@@ -137,14 +138,14 @@ impl Stream for ResourceEvents {
         Box::pin(ready(admit()))
     }
 
-    /// Clients show a message for each event, so a new connection gets no event of the past.
+    /// Clients show a message for each event, so a new connection gets no earlier events.
     fn fresh(&self, (): &(), _is_over: bool) -> Fresh {
         Fresh::Live
     }
 
     fn greeting(&self, _selection: &Selection, now: Ts, _presence: Presence, _head: i64) -> Bytes {
         let mut random = [0_u8; 8];
-        // The id only tells connections apart in the logs of a client, so a failure does no harm.
+        // Clients use the id only to tell connections apart in their logs, so a failure does no harm.
         let _ = SystemRandom::new().fill(&mut random);
         let connection_id = format!("{:016x}", u64::from_be_bytes(random));
         event("connected", now, More::Connected { connection_id: &connection_id })
