@@ -43,7 +43,7 @@ let missing;
  * @param {boolean} enabled False means that there is no connection.
  */
 export function useAccess(options, enabled) {
-  const { token, initialRetryDelay, maxRetryDelay, maxTries } = options;
+  const { token } = options;
   const context = useContext(AccessContext);
   const isOwn = token !== undefined;
   const given = isOwn ? token : context?.token;
@@ -54,9 +54,7 @@ export function useAccess(options, enabled) {
   const credentials = options.credentials ?? context?.credentials;
   /** @type {OasisError | null} */
   let error = null;
-  if (enabled && !isOwn && !context && !credentials) {
-    error = missing ??= noToken();
-  }
+  if (enabled && !isOwn && !context && !credentials) error = missing ??= noToken();
   /** @type {typeof globalThis.fetch} */
   const withCookies = (address, init) => globalThis.fetch(address, { ...init, credentials });
   /**
@@ -73,10 +71,10 @@ export function useAccess(options, enabled) {
       stream,
       key: `${stream} ${isOwn ? tokenKey(token, 0) : context?.tokenKey}`,
       user,
-      token: text,
       asks: Boolean(ask),
       credentials,
-      options: { url, fetch: credentials && withCookies, initialRetryDelay, maxRetryDelay, maxTries },
+      // The stream ignores the options that it does not know.
+      options: { ...options, token: text, url, fetch: credentials && withCookies },
     };
   };
   return { sourceOf, ask, error };

@@ -26,7 +26,6 @@
  */
 export function fold(list, events, { now, duration, max, filter, describe }) {
   const folded = new Map(list.filter(({ until }) => until > now).map((notice) => [notice.key, notice]));
-  const changed = new Set();
   for (const event of events) {
     if (filter && !filter(event)) continue;
     const described = describe(event);
@@ -35,8 +34,7 @@ export function fold(list, events, { now, duration, max, filter, describe }) {
     const key = JSON.stringify([event.type, variant, title, description]);
     const count = (folded.get(key)?.count ?? 0) + 1;
     folded.set(key, { ...described, variant, key, event, count, until: now + duration });
-    changed.add(key);
   }
   const shown = [...folded.values()].slice(-Math.max(1, max));
-  return { list: shown, changed: shown.filter(({ key }) => changed.has(key)) };
+  return { list: shown, changed: shown.filter((notice) => !list.includes(notice)) };
 }

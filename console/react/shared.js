@@ -43,24 +43,6 @@ export const CONNECTING = { ...IDLE, connecting: true };
 /** @type {Map<string, Shared>} */
 const all = new Map();
 
-/**
- * Returns the connection of a source, which is opened if there is none.
- *
- * @param {Source} source
- * @param {Member} member
- */
-export function join(source, member) {
-  let shared = all.get(source.key);
-  if (!shared) {
-    const before = [...all.values()].find((other) => other.isBefore(source)) ?? null;
-    shared = new Shared(source, member, before);
-    all.set(source.key, shared);
-    before?.replaced();
-  }
-  shared.join(member);
-  return shared;
-}
-
 export class Shared {
   /** @type {readonly any[]} The last rows, oldest first. */
   rows = [];
@@ -97,14 +79,34 @@ export class Shared {
     clearTimeout(this.#saving);
     this.#saving = undefined;
     const rows = [...this.rows, ...this.#pending].slice(-(this.#source.cache?.max ?? 0));
-    const { cursor } = this;
+    const cursor = this.#cursor;
     if (this.#cacheKey && cursor !== null) void this.#source.cache?.save(this.#cacheKey, { rows, cursor });
   };
 
   /**
+   * Returns the connection of a source, which is opened if there is none.
+   *
    * @param {Source} source
    * @param {Member} member
-   * @param {Shared | null} before The connection of the same user to the same stream with an older token.
+   */
+  static join(source, member) {
+    let shared = all.get(source.key);
+    if (!shared) {
+      const before = [...all.values()].find((other) => other.#isBefore(source));
+      shared = new Shared(source, member, before);
+      all.set(source.key, shared);
+      if (before && before.#members.size === 0) before.#close();
+    }
+    clearTimeout(shared.#closing);
+    shared.#members.add(member);
+    shared.#newest = member;
+    return shared;
+  }
+
+  /**
+   * @param {Source} source
+   * @param {Member} member
+   * @param {Shared | undefined} before The connection of the same user to the same stream with an older token.
    */
   constructor(source, member, before) {
     this.#source = source;
@@ -114,30 +116,17 @@ export class Shared {
       const { rows, total, live, last, lineage } = before;
       Object.assign(this, { rows, total, live, last, lineage });
     }
-    void this.#start(before?.cursor ?? null);
+    void this.#start(before ? before.#cursor : null);
   }
 
   /** The cursor from which the next connection resumes. */
-  get cursor() {
+  get #cursor() {
     return this.#stream?.lastEventId ?? null;
   }
 
   /** Whether this is a connection of the same user to the same stream. @param {Source} source */
-  isBefore({ stream, user }) {
+  #isBefore({ stream, user }) {
     return user !== "" && this.#source.user === user && this.#source.stream === stream;
-  }
-
-  /** Closes the connection at once if no component uses it. */
-  replaced() {
-    if (this.#members.size === 0) this.#close();
-  }
-
-  /** @param {Member} member */
-  join(member) {
-    clearTimeout(this.#closing);
-    this.#members.add(member);
-    this.#newest = member;
-    if (this.rows.length > 0) member.take(this.rows, false);
   }
 
   /** @param {Member} member @param {boolean} atOnce Whether to close an unused connection at once. */
@@ -170,7 +159,7 @@ export class Shared {
 
   /** @param {number | null} cursor */
   async #start(cursor) {
-    const { cache, options, profile, replays, rows, token, asks } = this.#source;
+    const { cache, options, profile, replays, rows, asks } = this.#source;
     this.#set(CONNECTING);
     try {
       const saved = cache ? await this.#load(cache, cursor === null) : null;
@@ -180,7 +169,7 @@ export class Shared {
       const stream = new OasisStream(profile(), {
         ...options,
         lastEventId,
-        token: asks ? () => this.#ask() : token,
+        token: asks ? () => this.#ask() : options.token,
       });
       this.#stream = stream;
       let isReplay = cursor === null && (replays || lastEventId !== null);
@@ -207,8 +196,8 @@ export class Shared {
    * @param {boolean} isNew Whether to read what is stored.
    */
   async #load(cache, isNew) {
-    const { token, user, stream } = this.#source;
-    const owner = cache.user ?? (user || userOf(token || (await this.#newest.token()?.()) || ""));
+    const { options, user, stream } = this.#source;
+    const owner = cache.user ?? (user || userOf(options.token || (await this.#newest.token()?.()) || ""));
     // The next user must not see the events of an unknown user.
     if (owner === "") return null;
     this.#cacheKey = JSON.stringify([stream, owner]);

@@ -203,10 +203,10 @@
  * @property {string} key Components whose sources have the same key share one connection.
  * @property {string} stream The key without the identity of the token.
  * @property {string} user The user of the token; empty if unknown.
- * @property {string} token Empty if the components have a function, or if there is no token.
  * @property {boolean} asks Whether the components have a function that returns the token.
  * @property {RequestCredentials | undefined} credentials
- * @property {import("@oasis-devhub/client").StreamOptions} options
+ * @property {import("@oasis-devhub/client").StreamOptions & { token: string }} options The token is empty if
+ *   the components have a function, or if there is no token.
  * @property {boolean} replays Whether a new connection begins with stored events.
  * @property {"events" | "lines"} rows The event of the stream that delivers its rows.
  * @property {EventCache | null} cache

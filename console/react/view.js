@@ -1,9 +1,8 @@
 // What one component sees of a connection that it shares with other components.
 
-import { CONNECTING, IDLE, join } from "./shared.js";
+import { CONNECTING, IDLE, Shared } from "./shared.js";
 
 /** @typedef {import("./types.js").Source} Source */
-/** @typedef {import("./shared.js").Shared} Shared */
 
 /**
  * @typedef {object} Handlers
@@ -31,6 +30,8 @@ export class View {
   #lineage = null;
   /** The rows up to this number are not in the list. */
   #clearedAt = 0;
+  /** The handlers got this many rows. */
+  #taken = 0;
   /** The last of this many rows came before the component. */
   #seen = 0;
   #off = false;
@@ -95,13 +96,17 @@ export class View {
 
   #join() {
     if (!this.#source) return;
-    const shared = join(this.#source, this);
+    const shared = Shared.join(this.#source, this);
     this.#shared = shared;
-    if (shared.lineage !== this.#lineage) {
+    const isKnown = shared.lineage === this.#lineage;
+    if (!isKnown) {
       this.#lineage = shared.lineage;
-      this.#clearedAt = 0;
+      this.#clearedAt = this.#taken = 0;
       this.#seen = shared.live;
     }
+    // The rows that were there before the component, or the news since it used the connection.
+    const missed = Math.min(this.max, shared.total - this.#taken);
+    if (missed > 0) this.take(shared.rows.slice(-missed), isKnown);
     this.#read();
   }
 
@@ -118,6 +123,7 @@ export class View {
     const isSame = rows === this.#from;
     const list = isSame ? this.snapshot.rows : count >= rows.length ? rows : rows.slice(rows.length - count);
     this.#from = rows;
+    this.#taken = total;
     this.snapshot = { ...status, rows: list, last: live > this.#seen ? last : null };
   }
 }

@@ -265,3 +265,27 @@ test("a handler that throws does not end the stream", options, async (t) => {
   response.write(update(2));
   await one.until(({ rows }) => rows.length === 2);
 });
+
+test("a component that subscribes again gets only the rows that it missed", options, async (t) => {
+  const server = await Server.start(t);
+  const wanted = source(server.url);
+  const other = watch(t, wanted, { max: 1_000 });
+  const taken = [];
+  const rows = (some, isLive) => taken.push([some.map(({ id }) => id), isLive]);
+  const { response } = await server.stream(connected() + update(1) + update(2) + update(3));
+  await other.until(({ rows }) => rows.length === 3);
+  const one = watch(t, wanted, { max: 2, rows });
+  one.unmount();
+  one.mount();
+  response.write(update(4));
+  await one.until(({ last }) => last?.id === 4);
+  one.unmount();
+  response.write(update(5));
+  await other.until(({ rows }) => rows.length === 5);
+  one.mount();
+  assert.deepEqual(taken, [
+    [[2, 3], false],
+    [[4], true],
+    [[5], true],
+  ]);
+});
