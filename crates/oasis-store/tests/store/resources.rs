@@ -87,18 +87,19 @@ async fn the_wider_places_come_from_the_last_event_that_named_them() {
     ] {
         insert(&client, meta).await;
     }
-    let places = |project: Option<&str>, cluster: Option<&str>| WiderPlaces {
+    let places = |project: Option<&str>, cluster: Option<&str>, at| WiderPlaces {
         project: project.map(str::to_owned),
         cluster: cluster.map(str::to_owned),
+        cluster_at: cluster.map_or(0, |_| at),
     };
     assert_eq!(
         store.wider_places(Place::Workload, &["none", "api"]).await.unwrap(),
-        [places(None, None), places(Some("shop"), None)]
+        [places(None, None, 0), places(Some("shop"), None, 0)]
     );
     insert(&client, json!({"workload_id": "api", "cluster_id": "eu"})).await;
     let api = store.wider_places(Place::Workload, &["api"]).await.unwrap();
-    assert_eq!(api, [places(Some("shop"), Some("eu"))]);
-    assert_eq!(store.wider_places(Place::Project, &["shop"]).await.unwrap(), [places(None, Some("eu"))]);
+    assert_eq!(api, [places(Some("shop"), Some("eu"), 7)]);
+    assert_eq!(store.wider_places(Place::Project, &["shop"]).await.unwrap(), [places(None, Some("eu"), 5)]);
     assert_eq!(store.wider_places(Place::Project, &[]).await.unwrap(), []);
 }
 
@@ -120,7 +121,7 @@ async fn the_events_of_a_task_are_the_newest_ones() {
         client.batch_execute(&of_task(channel, vtid)).await.unwrap();
     }
     let ids = async |vtid: &str, most| {
-        let found = store.resource_events(&Vtid::parse(vtid).unwrap(), most).await.unwrap();
+        let found = store.resource_events(&Vtid::parse(vtid).unwrap(), i64::MAX, most).await.unwrap();
         found.iter().map(|row| row.id).collect::<Vec<_>>()
     };
     assert_eq!(ids("DEV-CICDL-0031", 10).await, [3, 1]);

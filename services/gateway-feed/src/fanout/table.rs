@@ -4,7 +4,7 @@
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use oasis_core::Family;
-use oasis_core::resource::{Place, ResourceId};
+use oasis_core::resource::{Place, RESOURCES, ResourceId};
 use oasis_store::{ChannelRange, Filter, Order, Page, PageQuery, RangeOrder, Store, StoredEvent};
 
 use crate::batch::{Batch, ReadError};
@@ -61,6 +61,9 @@ pub(crate) struct Database {
     /// The reads of the events of a place, oldest first. A statement reads places of one kind only. The order
     /// is that of [`Place::ALL`].
     of_places: [Batch<ChannelRange, Option<Rows>>; Place::ALL.len()],
+    /// The reads of all resource events. They may read many rows for a few wanted ones, so they do not share
+    /// statements with rooms.
+    of_resources: Batch<ChannelRange, Option<Rows>>,
 }
 
 impl Database {
@@ -73,6 +76,7 @@ impl Database {
             oldest_first: shared(RangeOrder::OldestFirst),
             newest_first: shared(RangeOrder::NewestFirst),
             of_places: std::array::from_fn(|_| shared(RangeOrder::OldestFirst)),
+            of_resources: shared(RangeOrder::OldestFirst),
             store,
         }
     }
@@ -113,6 +117,7 @@ impl Table for Database {
             }
             let reads = match &rows.place {
                 Some((place, _)) => &self.of_places[*place as usize],
+                None if rows.filter.channel.as_str() == RESOURCES => &self.of_resources,
                 None => &self.oldest_first,
             };
             self.shared(reads, rows, (after, upto, BATCH)).await

@@ -13,9 +13,10 @@ use crate::query::params::bad;
 
 /// The maximum number of events in a list.
 const MOST: usize = 100;
-/// The maximum number of rows that a list reads. It is higher than the maximum number of events, because some
-/// rows may be outside the limits of the user.
-const MOST_ROWS: i64 = 500;
+/// The number of rows of one read.
+const ROWS: i64 = 500;
+/// The maximum number of reads. Many rows may be outside the limits of the user.
+const MOST_READS: usize = 20;
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -35,12 +36,20 @@ impl Resources {
         let vtid = Vtid::parse(vtid).map_err(|why| bad("vtid", why))?;
         // The semaphore is never closed.
         let _turn = self.reads.acquire().await.ok();
-        let rows = self.store.resource_events(&vtid, MOST_ROWS).await.map_err(|error| {
-            ApiError::unavailable("database_unavailable", "resource events cannot be read now", error)
-        })?;
         let readable = Selection::of_limits(&viewer.limits);
-        let shown = rows.iter().filter(|row| readable.contains(row)).take(MOST);
-        let events = shown.map(|row| View { row, with_id: true }).collect();
+        let (mut shown, mut before) = (Vec::new(), i64::MAX);
+        for _ in 0..MOST_READS {
+            let rows = self.store.resource_events(&vtid, before, ROWS).await.map_err(|error| {
+                ApiError::unavailable("database_unavailable", "resource events cannot be read now", error)
+            })?;
+            let is_last = (rows.len() as i64) < ROWS;
+            before = rows.last().map_or(before, |last| last.id);
+            shown.extend(rows.into_iter().filter(|row| readable.contains(row)));
+            if is_last || shown.len() >= MOST {
+                break;
+            }
+        }
+        let events = shown.iter().take(MOST).map(|row| View { row, with_id: true }).collect();
         response::json(StatusCode::OK, &Listed { events })
     }
 }

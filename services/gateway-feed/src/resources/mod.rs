@@ -1,5 +1,6 @@
 //! Resource events, except the stream: the selection of a client, the write API, and the events of a task.
 
+mod fill;
 mod list;
 mod requests;
 mod selection;

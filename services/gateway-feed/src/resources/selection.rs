@@ -1,7 +1,7 @@
 //! [`Selection`]: the resource events that a client asks for and may read.
 
+use oasis_core::Channel;
 use oasis_core::resource::{Place, RESOURCE_TYPE, RESOURCES, ResourceEventType, ResourceId, ResourceType};
-use oasis_core::{Channel, Kind};
 use oasis_service::{ApiError, Query};
 use oasis_store::{Filter, StoredEvent};
 
@@ -11,6 +11,8 @@ use crate::query::params::{bad, list, values};
 
 /// The word that selects every type of resource.
 const ALL: &str = "all";
+/// A selection with more ids reads all events: many short reads of one statement are slower.
+const MOST_RANGES: usize = 50;
 
 /// The resource events that a client asks for and may read. Clients with equal selections share a topic. An
 /// event must match every part. `None` and an empty list of types accept any event.
@@ -85,18 +87,17 @@ impl Selection {
         }
     }
 
-    /// The rows to read from the table. They include all events of the selection, and may include others,
-    /// which [`Selection::contains`] does not accept.
+    /// Rows of the table that contain all events of the selection. They may contain other events, too. A read of
+    /// them stops after a number of rows, so it must not skip rows: a read for a rare type of event would walk
+    /// through all events of a place.
     pub(crate) fn rows(&self) -> Vec<Selected> {
-        let kind = self.event_types.iter().map(|kind| Kind::stored(kind.as_str().to_owned())).collect();
-        let filter = Filter { kind, ..Filter::all(Channel::stored(RESOURCES)) };
+        let all: Selected = Filter::all(Channel::stored(RESOURCES)).into();
         match self.narrowest() {
-            Some((place, ids)) => {
-                let of =
-                    |id: &ResourceId| Selected { filter: filter.clone(), place: Some((place, id.clone())) };
+            Some((place, ids)) if ids.len() <= MOST_RANGES => {
+                let of = |id: &ResourceId| Selected { place: Some((place, id.clone())), ..all.clone() };
                 ids.iter().map(of).collect()
             }
-            None => vec![filter.into()],
+            Some(_) | None => vec![all],
         }
     }
 

@@ -1,13 +1,10 @@
 //! Writes resource events: one flat object or an array. Either all events of a request are stored, or none.
 
-use std::collections::HashMap;
-
 use hyper::StatusCode;
 use jiff::Timestamp;
-use oasis_core::resource::{Place, RESOURCES, ResourceEvent};
+use oasis_core::resource::{RESOURCES, ResourceEvent};
 use oasis_core::{NewEvent, Ts, parse_json};
 use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
-use oasis_store::{StoreError, WiderPlaces};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -79,36 +76,6 @@ impl Resources {
         let last_id = appended.last().and_then(|last| last.id);
         response::json(StatusCode::CREATED, &Stored { accepted, last_id })
     }
-
-    /// Adds the ids that events lack. They come from the last event that named the same workload or project:
-    /// from an earlier event of the same request, or else from the table.
-    async fn fill(&self, events: &mut [ResourceEvent]) -> Result<(), StoreError> {
-        for place in [Place::Workload, Place::Project] {
-            let mut ids: Vec<&str> = events
-                .iter()
-                .filter(|event| lacks(event, place))
-                .filter_map(|event| event.id(place))
-                .collect();
-            ids.sort_unstable();
-            ids.dedup();
-            if ids.is_empty() {
-                continue;
-            }
-            let found = {
-                // The semaphore is never closed.
-                let _turn = self.reads.acquire().await.ok();
-                self.store.wider_places(place, &ids).await?
-            };
-            let mut known: HashMap<String, WiderPlaces> =
-                ids.into_iter().map(str::to_owned).zip(found).collect();
-            for event in events.iter_mut() {
-                if let Some(id) = event.id(place).map(str::to_owned) {
-                    complete(event, place, known.entry(id).or_default());
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 fn event(text: &[u8], now: Ts) -> Result<ResourceEvent, Refusal> {
@@ -123,29 +90,5 @@ fn event(text: &[u8], now: Ts) -> Result<ResourceEvent, Refusal> {
         }
         Ok(_) => Err(Refusal::new("expected an event, which is a JSON object")),
         Err(error) => Err(Refusal::new(format!("not JSON: {error}"))),
-    }
-}
-
-/// Whether an event lacks the id of a place that is wider than `place`.
-fn lacks(event: &ResourceEvent, place: Place) -> bool {
-    Place::ALL.iter().any(|wider| *wider > place && event.id(*wider).is_none())
-}
-
-/// Adds the ids that an event lacks. Records the ids that the event states, for the events after it.
-fn complete(event: &mut ResourceEvent, place: Place, known: &mut WiderPlaces) {
-    if place == Place::Workload {
-        match (event.id(Place::Project), &known.project) {
-            (Some(stated), known_project) if known_project.as_deref() != Some(stated) => {
-                // The workload is in another project now, which may be in another cluster.
-                *known = WiderPlaces { project: Some(stated.to_owned()), cluster: None };
-            }
-            (None, Some(project)) => event.fill(Place::Project, project),
-            (Some(_) | None, _) => {}
-        }
-    }
-    match (event.id(Place::Cluster), &known.cluster) {
-        (Some(stated), _) => known.cluster = Some(stated.to_owned()),
-        (None, Some(cluster)) => event.fill(Place::Cluster, cluster),
-        (None, None) => {}
     }
 }

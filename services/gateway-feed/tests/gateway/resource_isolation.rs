@@ -183,6 +183,8 @@ struct Client {
     token: String,
     seen: Arc<Mutex<Seen>>,
     task: JoinHandle<()>,
+    /// The gateway that the client connected to last.
+    address: Option<SocketAddr>,
 }
 
 impl Client {
@@ -191,6 +193,7 @@ impl Client {
         if let Err(error) = (&mut self.task).await {
             assert!(error.is_cancelled(), "{error}");
         }
+        self.address = Some(address);
         let (query, token) = (self.wish.query(), self.token.clone());
         self.task = tokio::spawn(follow(address, query, token, self.seen.clone()));
     }
@@ -224,7 +227,7 @@ async fn round(seed: u64, gateways: &mut [Gateway; 2], url: &str) {
             continue;
         }
         let (seen, task) = (Arc::default(), tokio::spawn(async {}));
-        let mut client = Client { wish, token, seen, task };
+        let mut client = Client { wish, token, seen, task, address: None };
         client.reconnect(gateways[random.below(2)].address).await;
         client.until("no connection", |seen| seen.connected).await;
         clients.push(client);
@@ -252,21 +255,14 @@ async fn round(seed: u64, gateways: &mut [Gateway; 2], url: &str) {
             let address = gateways[1].address;
             let one = gateway(url).await;
             std::mem::replace(&mut gateways[1], one).stop().await;
-            for client in &mut clients {
-                if client.task.is_finished() {
-                    client.reconnect(gateways[0].address).await;
-                }
+            for client in clients.iter_mut().filter(|client| client.address == Some(address)) {
+                client.reconnect(gateways[0].address).await;
             }
             assert_ne!(address, gateways[1].address);
         }
     }
     // An event for all, which only the clients without any filter get, and one more event for each client.
     // So a wrong event would come before the last event that a client must get.
-    for client in &mut clients {
-        if client.task.is_finished() {
-            client.reconnect(gateways[0].address).await;
-        }
-    }
     for (nth, client) in clients.iter().enumerate() {
         let mark = EVENTS_OF_A_ROUND + nth;
         let last =

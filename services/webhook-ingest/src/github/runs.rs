@@ -85,7 +85,12 @@ pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
         updated_at: Moment::first([run.updated_at]),
     };
     // Anyone can open a pull request from a fork. Its runs do not build the workload.
-    let of_fork = is_other(run.head_repository.as_ref(), repository.as_ref());
+    let of_request = run.event.as_deref().is_some_and(|event| event.starts_with("pull_request"));
+    // The repository of a fork that was deleted is not known.
+    let of_fork = match &run.head_repository {
+        Some(head) => is_other(Some(head), repository.as_ref()),
+        None => of_request,
+    };
     let report = for_workloads.report().filter(|_| !of_fork);
     let path = run.path.or(workflow_path);
     Facts {
