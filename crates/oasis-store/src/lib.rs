@@ -25,6 +25,7 @@ mod migrate;
 mod page;
 mod prune;
 mod rebuild;
+mod repeats;
 mod resources;
 mod revocations;
 mod schema;
@@ -52,6 +53,7 @@ pub use migrate::{MigrateError, Migrated, migrate, migrate_in, migration_script}
 pub use page::{Columns, Order, Page, PageQuery};
 pub use prune::Pruned;
 pub use rebuild::Rebuilt;
+pub use repeats::Repeat;
 pub use resources::WiderPlaces;
 pub use revocations::{Revocation, Revocations};
 pub use schema::{Schema, SchemaError};

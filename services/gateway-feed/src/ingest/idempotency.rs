@@ -1,8 +1,9 @@
 //! The header `Idempotency-Key`: if a request is sent again with the same key, no item is stored twice.
 
 use hyper::header::HeaderMap;
-use oasis_core::DedupKey;
+use oasis_core::{DedupKey, NewEvent};
 use oasis_service::ApiError;
+use oasis_store::{Repeat, Store};
 use ring::digest::{Context, SHA256};
 
 use crate::access::Caller;
@@ -28,27 +29,58 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Api
     Ok(Some(key.to_owned()))
 }
 
-/// The dedup key of the item with the number `nth` in a request. `place` is what the request writes to, such
-/// as a room; it is empty for resource events. Different places or callers never have equal dedup keys. The
-/// dedup key contains a hash, because the parts may be long.
-///
-/// # Errors
-/// 500; no known input causes it.
-pub(crate) fn dedup_key(
-    (family, kind): (&str, &str),
-    place: &str,
-    caller: &Caller<'_>,
-    key: &str,
-    nth: usize,
-) -> Result<DedupKey, ApiError> {
-    let (who, name) = match caller {
-        Caller::Service(sender) => ("service", sender.owner()),
-        Caller::Viewer(viewer) => ("user", &*viewer.user),
-    };
-    let mut hash = Context::new(&SHA256);
-    for part in [place, who, name, key, &nth.to_string()] {
-        hash.update(&part.len().to_be_bytes());
-        hash.update(part.as_bytes());
+/// What the keys of a request belong to. The keys of different scopes are never the same.
+pub(crate) struct KeyScope<'a> {
+    /// The beginning of the dedup keys, such as `room` and `line:`.
+    pub(crate) prefix: (&'static str, &'static str),
+    /// What the request writes to, such as a room. Empty for resource events.
+    pub(crate) target: &'a str,
+    pub(crate) caller: &'a Caller<'a>,
+    pub(crate) key: &'a str,
+}
+
+impl KeyScope<'_> {
+    /// The dedup keys of the items of a request, in their order. If the request was sent before, these are the
+    /// keys of the stored items. `ignored` names members of `meta` that the gateway adds by itself.
+    ///
+    /// # Errors
+    /// 409 if a request with another body was sent before with the same key; 503 if the table cannot be read.
+    pub(crate) async fn dedup_keys(
+        &self,
+        store: &Store,
+        items: &[NewEvent],
+        ignored: &[&str],
+    ) -> Result<Vec<DedupKey>, ApiError> {
+        // One key more shows whether an earlier request had more items.
+        let keys = (0..=items.len()).map(|nth| self.dedup_key(nth)).collect::<Result<Vec<_>, _>>()?;
+        let of_items = items.iter().map(Some).chain([None]);
+        let given: Vec<_> = keys.iter().cloned().zip(of_items).collect();
+        let repeats = store.repeats(&given, ignored).await.map_err(|error| {
+            let message = "the Idempotency-Key cannot be checked now";
+            ApiError::unavailable("database_unavailable", message, error)
+        })?;
+        let (of_items, beyond) = repeats.split_at(items.len());
+        let is_new = repeats.iter().all(|repeat| *repeat == Repeat::New);
+        let is_again = of_items.iter().all(|repeat| *repeat == Repeat::Same) && beyond == [Repeat::New];
+        if is_new || is_again {
+            return Ok(keys.into_iter().take(items.len()).collect());
+        }
+        Err(ApiError::conflict("key_reused", "a request with another body had the same Idempotency-Key")
+            .hint("use a new key for each new request; nothing was stored"))
     }
-    DedupKey::of_digest(family, kind, hash.finish().as_ref()).map_err(ApiError::internal)
+
+    /// The dedup key of the item with the number `nth`. It contains a hash, because the parts may be long.
+    fn dedup_key(&self, nth: usize) -> Result<DedupKey, ApiError> {
+        let (who, name) = match self.caller {
+            Caller::Service(sender) => ("service", sender.owner()),
+            Caller::Viewer(viewer) => ("user", &*viewer.user),
+        };
+        let mut hash = Context::new(&SHA256);
+        for part in [self.target, who, name, self.key, &nth.to_string()] {
+            hash.update(&part.len().to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let (family, kind) = self.prefix;
+        DedupKey::of_digest(family, kind, hash.finish().as_ref()).map_err(ApiError::internal)
+    }
 }

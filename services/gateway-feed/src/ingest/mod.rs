@@ -14,5 +14,5 @@ mod strict;
 
 pub(crate) use answer::{answer, not_stored};
 pub(crate) use fields::{Fields, Refusal};
-pub(crate) use idempotency::{dedup_key, idempotency_key};
+pub(crate) use idempotency::{KeyScope, idempotency_key};
 pub(crate) use items::{ItemWords, items, json_body};

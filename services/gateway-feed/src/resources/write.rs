@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::requests::Resources;
 use crate::access::{Caller, PrivateStream, Sender};
-use crate::ingest::{ItemWords, Refusal, dedup_key, idempotency_key, items, json_body, not_stored};
+use crate::ingest::{ItemWords, KeyScope, Refusal, idempotency_key, items, json_body, not_stored};
 
 /// The maximum size of the body of a request, in bytes.
 const MOST_BYTES: usize = 20 << 20;
@@ -64,13 +64,17 @@ impl Resources {
         let accepted = events.len();
         let mut rows: Vec<NewEvent> = Vec::with_capacity(accepted);
         for (nth, event) in events.into_iter().enumerate() {
-            let key = match &key {
-                Some(key) => Some(dedup_key((RESOURCES, "event:"), "", &caller, key, nth)?),
-                None => None,
-            };
             let at = if accepted == 1 { String::new() } else { format!("event {nth}: ") };
-            let row = event.into_event(key);
+            let row = event.into_event(None);
             rows.push(row.map_err(|why| ApiError::bad_request(WORDS.bad, format!("{at}{why}")))?);
+        }
+        if let Some(key) = key {
+            let scope = KeyScope { prefix: (RESOURCES, "event:"), target: "", caller: &caller, key: &key };
+            // These ids may have been filled from other events when the request was sent before.
+            let keys = scope.dedup_keys(&self.store, &rows, &["project_id", "cluster_id"]).await?;
+            for (row, key) in rows.iter_mut().zip(keys) {
+                row.dedup_key = Some(key);
+            }
         }
         let appended = self.appender.append(rows, arrived).await.map_err(|error| not_stored(error, AGAIN))?;
         let last_id = appended.last().and_then(|last| last.id);

@@ -13,7 +13,7 @@ use super::errors::no_such_room;
 use super::requests::Rooms;
 use super::rights::check_writer;
 use crate::access::Caller;
-use crate::ingest::{Fields, ItemWords, Refusal, dedup_key, idempotency_key, items, json_body, not_stored};
+use crate::ingest::{Fields, ItemWords, KeyScope, Refusal, idempotency_key, items, json_body, not_stored};
 
 /// The maximum size of the body of a request, in bytes.
 const MOST_BYTES: usize = 20 << 20;
@@ -58,8 +58,11 @@ impl Rooms {
         let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
         self.check_writable(room, &state.room, &caller)?;
         if let Some(key) = key {
-            for (nth, event) in events.iter_mut().enumerate() {
-                event.dedup_key = Some(dedup_key((ROOMS, "line:"), room.as_str(), &caller, &key, nth)?);
+            let scope =
+                KeyScope { prefix: (ROOMS, "line:"), target: room.as_str(), caller: &caller, key: &key };
+            let keys = scope.dedup_keys(&self.store, &events, &[]).await?;
+            for (event, key) in events.iter_mut().zip(keys) {
+                event.dedup_key = Some(key);
             }
         }
         let accepted = events.len();

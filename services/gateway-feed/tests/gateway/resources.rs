@@ -342,6 +342,13 @@ async fn a_request_with_the_same_key_stores_nothing_again() {
         ids.insert(answer.json()["lastId"].as_i64().unwrap());
     }
     assert_eq!(ids.len(), 1);
+    // The places that the gateway has added meanwhile do not matter, and neither does the form of a number.
+    write(&gateway, with(status("a", "Running"), "project_id", "shop")).await;
+    let answer = crate::client::send(gateway.address, "POST", EVENTS, &headers, body.clone()).await;
+    assert_eq!(answer.json()["lastId"].as_i64(), ids.first().copied());
+    let other = json!([status("a", "Running"), status("b", "Failed")]).to_string();
+    let answer = crate::client::send(gateway.address, "POST", EVENTS, &headers, other).await;
+    assert_eq!(crate::rooms::refused(&answer), (409, "key_reused".to_owned()));
     gateway.stop().await;
 }
 

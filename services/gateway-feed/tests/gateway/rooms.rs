@@ -344,6 +344,19 @@ async fn a_repeated_idempotency_key_stores_nothing_twice() {
     assert_eq!(post("r", &service, two.clone()).await, first);
     assert_ne!(post("r", &ann, two.clone()).await, first, "the keys of different writers are separate");
     assert_ne!(post("s", &service, two).await, first, "the keys of different rooms are separate");
+    let headers = [
+        ("authorization", service.as_str()),
+        ("content-type", "application/json"),
+        ("idempotency-key", "k1"),
+    ];
+    let path = "/api/v1/rooms/r/logs";
+    for other in [json!([line("a"), line("c")]), json!([line("a")]), json!([line("a"), line("b"), line("c")])]
+    {
+        let answer = send(gateway.address, "POST", path, &headers, other.to_string()).await;
+        assert_eq!(refused(&answer), (409, "key_reused".to_owned()), "{other}");
+    }
+    let page = call(gateway.address, "GET", path, &token("ann", 600), Value::Null).await.json();
+    assert_eq!(page["lines"].as_array().unwrap().len(), 4, "nothing of the refused requests was stored");
     gateway.stop().await;
 }
 

@@ -111,6 +111,10 @@ fn the_file_of_the_workflow_is_also_read_from_the_workflow() {
 fn a_run_of_a_fork_and_an_unknown_repository_give_no_resource_event() {
     let fork = ("/workflow_run/head_repository", json!({"full_name": "mallory/octo-repo"}));
     assert_eq!(resources(RUN, &[fork]), []);
+    let deleted = ("/workflow_run/head_repository", Value::Null);
+    let of_request = ("/workflow_run/event", json!("pull_request"));
+    assert_eq!(resources(RUN, &[deleted.clone(), of_request]), []);
+    assert_eq!(resources(RUN, &[deleted, ("/workflow_run/event", json!("push"))]).len(), 2);
     let own = ("/workflow_run/head_repository", json!({"full_name": "OCTO-ORG/octo-repo"}));
     assert_eq!(resources(RUN, &[own]).len(), 2);
     assert_eq!(resources(RUN, &[("/repository/full_name", json!("octo-org/another"))]), []);
