@@ -1,5 +1,5 @@
 // Tests the React package in a browser, with React 18 and with React 19. A relay between the page and the
-// gateway counts the connections.
+// gateway counts the connections, and the gateway counts its clients.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -20,6 +20,12 @@ const VIEWS = [
   { project_id: "shop", resource_type: "workload" },
   { resource_type: "workload", project_id: ["shop", "shop"] },
 ];
+
+/** The number of clients that the gateway counts. */
+async function counted() {
+  const metrics = await (await fetch(`${stack.url}/metrics`)).text();
+  return Number(/^\S*resource_subscribers(?:\{.*\})? (\d+)$/m.exec(metrics)?.[1]);
+}
 
 /** Runs a test with each version of React. The test gets a page and a relay of its own. */
 function each(name, work) {
@@ -50,7 +56,7 @@ each(
       await until(async () => (await texts()).at(-1) === `${version}-${sent}`, "the event is shown");
       await until(async () => (await texts(9)).at(-1) === `${version}-${sent}`, "all views show the event");
       await new Promise((resolve) => setTimeout(resolve, 500));
-      assert.deepEqual([opened(), current()], [3, 3]);
+      assert.deepEqual([opened(), current(), await counted()], [3, 3, 3]);
     }
     const handled = await page.evaluate(() => globalThis.handled);
     assert.equal(new Set(handled.map(String)).size, handled.length, "a handler gets each event once");
@@ -95,6 +101,7 @@ each("a new token reopens, logout closes, and login opens", async ({ open, opene
   await until(async () => (await texts()).join() === "before,after", "the events of both tokens are shown");
   await configure({ token: null });
   await stays(current, 0, "logout closes");
+  await until(async () => (await counted()) === 0, "the gateway has no client");
   await inState("closed");
   assert.deepEqual([await texts(), await stored()], [[], "0"]);
   await configure({ token: mint("bob") });
