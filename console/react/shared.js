@@ -106,7 +106,7 @@ export class Shared {
   /**
    * @param {Source} source
    * @param {Member} member
-   * @param {Shared | undefined} before The connection of the same user to the same stream with an older token.
+   * @param {Shared | undefined} before The connection of the same user to the same stream with an old token.
    */
   constructor(source, member, before) {
     this.#source = source;
