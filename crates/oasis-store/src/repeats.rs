@@ -18,9 +18,9 @@ pub enum Repeat {
 }
 
 impl Store {
-    /// Compares the kind and the `meta` of items with the rows that have their dedup keys. `None` as an item is
-    /// the same as no row. The comparison ignores the members of `meta` that are named in `ignored`. The results
-    /// have the order of `items`.
+    /// Compares the kind and the `meta` of items with the rows that have their dedup keys. `None` as an
+    /// item is the same as no row. The comparison ignores the members of `meta` that are named in
+    /// `ignored`. The results have the order of `items`.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.

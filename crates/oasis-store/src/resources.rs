@@ -9,8 +9,8 @@ use crate::event::StoredEvent;
 use crate::page::fields;
 use crate::store::Store;
 
-/// How many of the last events of a place are read to find its wider places. Almost always, the last event has
-/// them. Without a limit, all events of a place that never names a cluster would be read.
+/// How many of the last events of a place are read to find its wider places. Almost always, the last event
+/// has them. Without a limit, all events of a place that never names a cluster would be read.
 const LAST_EVENTS: i64 = 64;
 
 /// The wider places of a workload or a project, as its last events named them.
@@ -44,7 +44,8 @@ impl Store {
     pub async fn wider_places(&self, place: Place, ids: &[&str]) -> Result<Vec<WiderPlaces>, StoreError> {
         let text = |wider: &str| {
             format!(
-                "CASE WHEN jsonb_typeof(e.meta -> '{wider}') = 'string' THEN e.meta ->> '{wider}' END AS {wider}"
+                "CASE WHEN jsonb_typeof(e.meta -> '{wider}') = 'string' THEN e.meta ->> '{wider}' END \
+                 AS {wider}"
             )
         };
         let newest = |wider: &str| {

@@ -78,8 +78,8 @@ async fn roles_keep_their_right_to_a_replaced_function() {
     client.batch_execute(&clean_up).await.unwrap();
 }
 
-/// The indexes of steps 2, 7 and 8 may be built beforehand, as docs/database.md describes. If an earlier build
-/// of an index failed, the step builds the index again.
+/// The indexes of steps 2, 7 and 8 may be built beforehand, as docs/database.md describes. If an earlier
+/// build of an index failed, the step builds the index again.
 #[tokio::test]
 async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
     let docs = include_str!("../../../../docs/database.md");

@@ -40,8 +40,8 @@ pub(crate) struct KeyScope<'a> {
 }
 
 impl KeyScope<'_> {
-    /// The dedup keys of the items of a request, in their order. If the request was sent before, these are the
-    /// keys of the stored items. `ignored` names members of `meta` that the gateway adds by itself.
+    /// The dedup keys of the items of a request, in their order. If the request was sent before, these are
+    /// the keys of the stored items. `ignored` names members of `meta` that the gateway adds by itself.
     ///
     /// # Errors
     /// 409 if a request with another body was sent before with the same key; 503 if the table cannot be read.

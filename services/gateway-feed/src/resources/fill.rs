@@ -1,5 +1,5 @@
-//! Adds the ids that events lack. They come from the last event that named the same workload or project: from an
-//! earlier event of the same request, or else from the table.
+//! Adds the ids that events lack. They come from the last event that named the same workload or project:
+//! from an earlier event of the same request, or else from the table.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -43,8 +43,8 @@ impl Resources {
     }
 }
 
-/// Adds the ids that an event lacks, and records its ids for the events after it. `now` is the place of the event
-/// in the order of all events.
+/// Adds the ids that an event lacks, and records its ids for the events after it. `now` is the place of the
+/// event in the order of all events.
 fn complete(event: &mut ResourceEvent, now: i64, workloads: &mut Known, projects: &mut Known) {
     let of = |event: &ResourceEvent, place| event.id(place).map(str::to_owned);
     let mut of_workload = None;
@@ -87,8 +87,8 @@ mod tests {
 
     use super::*;
 
-    /// The project and the cluster of each event after it has been filled. An event is its workload, project and
-    /// cluster; `-` stands for an id that it does not state.
+    /// The project and the cluster of each event after it has been filled. An event is its workload,
+    /// project and cluster; `-` stands for an id that it does not state.
     fn filled<const N: usize>(events: [&str; N]) -> [String; N] {
         let (mut workloads, mut projects) = (Known::new(), Known::new());
         let mut now = 0;

@@ -87,9 +87,9 @@ impl Selection {
         }
     }
 
-    /// Rows of the table that contain all events of the selection. They may contain other events, too. A read of
-    /// them stops after a number of rows, so it must not skip rows: a read for a rare type of event would walk
-    /// through all events of a place.
+    /// Rows of the table that contain all events of the selection. They may contain other events, too. A
+    /// read of them stops after a number of rows, so it must not skip rows: a read for a rare type of event
+    /// would walk through all events of a place.
     pub(crate) fn rows(&self) -> Vec<Selected> {
         let all: Selected = Filter::all(Channel::stored(RESOURCES)).into();
         match self.narrowest() {
