@@ -25,7 +25,7 @@ const OF_PROJECT: Form = Form::OneOf(&["Pending", "Creating", "Ready", "Deleting
 const OF_CLUSTER: Form = Form::OneOf(&["healthy", "unhealthy"]);
 
 /// The fields that have the same form in events of every type.
-const COMMON: [(&str, Form); 13] = [
+const COMMON: [(&str, Form); 15] = [
     ("workload_id", Form::Id),
     ("project_id", Form::Id),
     ("cluster_id", Form::Id),
@@ -36,6 +36,8 @@ const COMMON: [(&str, Form); 13] = [
     ("error", Form::Text),
     ("error_type", Form::Text),
     ("image_digest", Form::Text),
+    ("kubernetes_version", Form::Text),
+    ("vtid", Form::Text),
     ("replicas", Form::Number),
     ("available_replicas", Form::Number),
     ("node_count", Form::Number),

@@ -1,4 +1,4 @@
-//! Reads the parameters of the feed that say where a client begins.
+//! Reads the parameters of a stream that say where a client begins.
 
 use hyper::header::{HeaderMap, HeaderValue};
 use oasis_service::{ApiError, Query};

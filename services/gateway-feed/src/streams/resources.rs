@@ -71,8 +71,8 @@ fn now() -> Ts {
 /// The message in the last frame. Clients may show it to users.
 fn sentence(reason: CloseReason) -> &'static str {
     match reason {
-        CloseReason::TokenExpired => "the token has expired",
-        CloseReason::Revoked => "the token has been revoked",
+        CloseReason::TokenExpired => "the credential has expired",
+        CloseReason::Revoked => "the credential has been revoked",
         CloseReason::Closed => "the stream is closed",
         CloseReason::Refused => "this token may not read this stream",
         CloseReason::Shutdown => "the gateway has ended this stream: connect again",
