@@ -193,6 +193,7 @@ fn workflow_run(task: &Task, attempt: u32, state: State, now: Timestamp) -> Valu
             "run_started_at": time(task.run_started_at), "updated_at": time(now),
             "actor": user(task.author), "triggering_actor": user(task.author),
             "head_commit": commit(task, &task.head_sha, task.title, task.author, task.opened_at),
+            "head_repository": repository(task, now, false),
         },
     })
 }
