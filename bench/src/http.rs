@@ -93,6 +93,15 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> anyhow::Result<Answe
     Connection::open(address).await?.exchange(request.as_bytes()).await
 }
 
+/// A POST of JSON with a Bearer token.
+pub(crate) fn post(address: SocketAddr, path: &str, token: &str, json: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
+        json.len()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

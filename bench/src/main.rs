@@ -12,11 +12,14 @@
 
 mod agents;
 mod append;
+mod audience;
 mod child;
+mod compare;
 mod crowd;
 mod delay;
 mod delivery;
 mod deploys;
+mod draw;
 mod events;
 mod fanout;
 mod filters;
@@ -31,10 +34,12 @@ mod load;
 mod memory;
 mod peers;
 mod pgbench;
+mod posts;
 mod processes;
 mod queries;
 mod replay;
 mod report;
+mod resources;
 mod resume;
 mod rooms;
 mod rows;
@@ -43,6 +48,7 @@ mod service;
 mod sse;
 mod stack;
 mod throughput;
+mod tokens;
 mod topics;
 mod verification;
 mod webhooks;
@@ -96,6 +102,9 @@ enum Scenario {
     /// Rooms: cost of thousands of viewers, delay of a line, a restart, and the ticker under a load of lines;
     /// also compared with NestJS and Redis
     Rooms,
+    /// Resource events: cost of an event, delay of an event, and memory, with thousands of clients that each
+    /// follow one workload; also compared with better-sse
+    Resources,
     /// Memory of a gateway with idle clients, and with one client that never reads
     Memory,
     /// Number of statements that a gateway sends to PostgreSQL while no events come
@@ -185,6 +194,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             Scenario::Filters => filters::run(&stack, cli.quick).await,
             Scenario::Topics => topics::run(&stack, cli.quick).await,
             Scenario::Rooms => rooms::run(&stack, cli.quick).await,
+            Scenario::Resources => resources::run(&stack, cli.quick).await,
             Scenario::Memory => memory::run(&stack, cli.quick).await,
             Scenario::Idle => idle::run(&stack, cli.quick).await,
             Scenario::Throughput => throughput::run(&stack, cli.quick).await,

@@ -3,5 +3,6 @@
 pub(crate) mod express;
 pub(crate) mod floor;
 pub(crate) mod nchan;
-pub(crate) mod nest;
 mod node;
+pub(crate) mod pubsub;
+pub(crate) mod redis;

@@ -13,6 +13,7 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::delivery::SECRET;
 use crate::service::Service;
+use crate::tokens;
 
 /// The prefix of each entry in PostgreSQL's log: the time, and the application name and the database of the
 /// session.
@@ -82,6 +83,11 @@ impl Stack {
     ) -> anyhow::Result<Service> {
         let settings = [&[("DATABASE_URL", database.url.as_str())], settings].concat();
         Service::start(GATEWAY, &settings, self.dir()).await
+    }
+
+    /// Starts a gateway that serves private streams.
+    pub(crate) async fn private_gateway(&self, database: &Database) -> anyhow::Result<Service> {
+        self.gateway_with(database, &tokens::SETTINGS).await
     }
 
     pub(crate) async fn webhooks(&self, database: &Database) -> anyhow::Result<Service> {

@@ -5,27 +5,24 @@
 //! build --release --workspace` includes this stream. The gateway serves the stream only if `TEST_STREAM` is
 //! set.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::ensure;
-use tokio::time::sleep;
 use tokio_postgres::{Client, Statement};
 
-use crate::crowd::{Crowd, Keep, Subscription};
-use crate::processes::{Meter, kib};
+use crate::audience::{Gateway, Pace, Writer};
+use crate::crowd::{Keep, Subscription};
+use crate::draw::Item;
+use crate::events::MARK;
+use crate::processes::kib;
 use crate::report::{Bar, Report, Row, Samples};
-use crate::service::Service;
 use crate::stack::Stack;
 
 /// The number of topics of the first gateway.
 const FEW: usize = 100;
 /// The number of topics of the second gateway in a full run.
 const MANY: usize = 10_000;
-/// The number of lines per statement.
-const LINES: usize = 10;
-/// The number of statements per second.
-const STATEMENTS: u32 = 100;
-const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
+/// The number of lines per second is 1,000: 100 statements of 10 lines each.
+const PACE: Pace = Pace::Fixed { batch: 10, batches_per_second: 100 };
 
 /// The size of the scenario, and the length of its parts.
 struct Plan {
@@ -53,103 +50,65 @@ impl Plan {
     }
 }
 
-/// A gateway, and a crowd with one subscriber for each topic.
-struct TopicGateway {
-    gateway: Service,
+/// Writes lines of the test stream in one database session.
+struct Lines {
     client: Client,
     insert: Statement,
-    crowd: Crowd,
-    topics: usize,
-    sent: u64,
-    /// The memory per subscriber, in KiB.
-    kib_each: f64,
-    random: u64,
 }
 
-impl TopicGateway {
-    async fn start(
-        stack: &Stack,
-        name: &'static str,
-        topics: usize,
-        settle: Duration,
-    ) -> anyhow::Result<Self> {
-        let database = stack.database(name).await?;
-        let gateway = stack.gateway_with(&database, &[("TEST_STREAM", "true")]).await?;
-        let client = database.connect().await?;
-        let insert = client
-            .prepare(
-                "INSERT INTO public.oasis_events \
-                   (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
-                 SELECT clock_timestamp(), 'BENCH-LINES-0001', 'LINES', 'CORE', 'oasis.events', \
-                   'log', 'info', 'LINES-CORE-LOG', 'vt/BENCH-LINES-0001-log', 'test:' || id, \
-                   jsonb_build_object('text', $2::text) \
-                 FROM unnest($1::text[]) AS id",
-            )
-            .await?;
-        sleep(settle.min(Duration::from_secs(3))).await;
-        let before = kib(gateway.pid(), "VmRSS")?;
-        let path = |topic| format!("/api/v1/test/{topic}/lines?user=user-{topic}");
-        let subscription = |topic| Subscription { path: path(topic), keep: Keep::Count };
-        let subscriptions = (0..topics).map(subscription).collect();
-        let crowd = Crowd::connect(gateway.address, subscriptions).await?;
-        sleep(settle).await;
-        let kib_each = (kib(gateway.pid(), "VmRSS")? - before) / topics as f64;
-        Ok(Self { gateway, client, insert, crowd, topics, sent: 0, kib_each, random: 1 })
-    }
-
-    /// Sends lines to random topics for `time`, and waits until all lines have arrived.
-    async fn lines(&mut self, time: Duration) -> anyhow::Result<()> {
+impl Writer for Lines {
+    async fn write(&mut self, lines: &[Item]) -> anyhow::Result<()> {
         let text = "a line of a log, as long as most of them are: step 7 of 12 took 1.4 s";
-        let began = Instant::now();
-        let mut statements = 0;
-        while began.elapsed() < time {
-            let ids: Vec<String> = (0..LINES).map(|_| self.topic().to_string()).collect();
-            self.client.execute(&self.insert, &[&ids, &text]).await?;
-            self.sent += LINES as u64;
-            statements += 1;
-            let due = Duration::from_secs(1) * statements / STATEMENTS;
-            sleep(due.saturating_sub(began.elapsed())).await;
-        }
-        self.crowd.until(self.sent, ARRIVE_WITHIN).await
+        let ids: Vec<String> = lines.iter().map(|(topic, _)| topic.to_string()).collect();
+        self.client.execute(&self.insert, &[&ids, &text]).await?;
+        Ok(())
     }
+}
 
-    /// Measures how many processors the gateway uses while lines are sent, minus the processors that it uses
-    /// while no lines are sent.
-    async fn cost(&mut self, turn: Duration) -> anyhow::Result<f64> {
-        let pid = self.gateway.pid();
-        let meter = Meter::start(&[self.gateway.watched()]);
-        sleep(turn).await;
-        let idle = meter.seconds(pid);
-        let meter = Meter::start(&[self.gateway.watched()]);
-        self.lines(turn).await?;
-        Ok((meter.seconds(pid) - idle) / turn.as_secs_f64())
-    }
-
-    /// Chooses a random topic. A linear congruential generator is random enough, and gives the same topics in
-    /// each run.
-    fn topic(&mut self) -> usize {
-        self.random =
-            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.random >> 33) as usize % self.topics
-    }
+/// Starts a gateway, and connects one subscriber for each topic.
+async fn start(
+    stack: &Stack,
+    name: &'static str,
+    topics: usize,
+    settle: Duration,
+) -> anyhow::Result<Gateway<Lines>> {
+    let database = stack.database(name).await?;
+    let gateway = stack.gateway_with(&database, &[("TEST_STREAM", "true")]).await?;
+    let client = database.connect().await?;
+    let insert = client
+        .prepare(
+            "INSERT INTO public.oasis_events \
+               (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
+             SELECT clock_timestamp(), 'BENCH-LINES-0001', 'LINES', 'CORE', 'oasis.events', \
+               'log', 'info', 'LINES-CORE-LOG', 'vt/BENCH-LINES-0001-log', 'test:' || id, \
+               jsonb_build_object('text', $2::text) \
+             FROM unnest($1::text[]) AS id",
+        )
+        .await?;
+    let path = |topic| format!("/api/v1/test/{topic}/lines?user=user-{topic}");
+    let subscription = |topic| Subscription { path: path(topic), keep: Keep::Count };
+    let subscriptions = (0..topics).map(subscription).collect();
+    Gateway::connect(gateway, subscriptions, topics, MARK, Lines { client, insert }, settle).await
 }
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let plan = Plan::new(quick);
     let mut report = Report::new("topics");
     let settle = plan.settle.min(Duration::from_secs(3));
-    let mut few = TopicGateway::start(stack, "topics_few", FEW, settle).await?;
-    let mut many = TopicGateway::start(stack, "topics_many", plan.many, plan.settle).await?;
+    let mut few = start(stack, "topics_few", FEW, settle).await?;
+    let mut many = start(stack, "topics_many", plan.many, plan.settle).await?;
     report.progress(format_args!("{} subscribers are connected", FEW + plan.many));
     let (mut costs_few, mut costs_many) = (Vec::new(), Vec::new());
     for round in 1..=plan.rounds {
-        costs_few.push(few.cost(plan.turn).await?);
-        costs_many.push(many.cost(plan.turn).await?);
+        for (gateway, costs) in [(&mut few, &mut costs_few), (&mut many, &mut costs_many)] {
+            let cost = gateway.cost(PACE, plan.turn, stack.watched()).await?;
+            costs.push(cost.seconds / plan.turn.as_secs_f64());
+        }
         report.progress(format_args!("round {round} of {}", plan.rounds));
     }
-    let rate = LINES as u32 * STATEMENTS;
+    let rate = PACE.text("lines");
     for (topics, costs) in [(FEW, &costs_few), (plan.many, &costs_many)] {
-        let what = format!("{topics} topics, {rate} lines/s: processors used for the lines");
+        let what = format!("{topics} topics, {rate}: processors used for the lines");
         report.row(Row::of(what, "", &Samples::new(costs.clone())));
     }
     report.row(
@@ -159,17 +118,16 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let each = format!("memory per idle subscriber, {} topics with one subscriber each", plan.many);
     report.row(Row::single(each, "KiB", many.kib_each).bar(Bar::AtMost(7.0)));
 
-    let before = kib(many.gateway.pid(), "VmRSS")?;
-    many.lines(plan.long).await?;
-    let after = kib(many.gateway.pid(), "VmRSS")?;
+    let before = kib(many.service.pid(), "VmRSS")?;
+    many.audience.write(PACE, plan.long).await?;
+    let after = kib(many.service.pid(), "VmRSS")?;
     let what = format!("memory growth of the gateway while lines are sent for {} s", plan.long.as_secs());
     report.row(Row::single(what, "MiB", (after - before) / 1_024.0).bar(Bar::AtMost(40.0)));
-    for tested in [few, many] {
-        ensure!(tested.crowd.closed() == 0, "the gateway closed {} subscribers", tested.crowd.closed());
-        report
-            .note(format!("{} topics: all {} lines arrived at the subscribers", tested.topics, tested.sent));
-        drop(tested.crowd);
-        report.notes(tested.gateway.stop().await?);
+    for (gateway, topics) in [(few, FEW), (many, plan.many)] {
+        let sent = gateway.audience.items();
+        gateway.audience.finish()?;
+        report.note(format!("{topics} topics: all {sent} lines arrived at the subscribers"));
+        report.notes(gateway.service.stop().await?);
     }
     Ok(report)
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::ensure;
 use tokio::time::sleep;
 
-use super::house::{self, House, LINE, Lines};
+use super::house::{House, LINE, Lines};
 use super::plan::Plan;
 use crate::crowd::{Crowd, Keep};
+use crate::draw::Item;
 use crate::processes::Meter;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::stack::Stack;
@@ -35,14 +36,14 @@ pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
     let lines = Lines::prepare(&client).await?;
     let all: Vec<usize> = (0..rooms).collect();
     for some in all.chunks(AT_ONCE) {
-        let batch: Vec<(usize, u64)> =
+        let batch: Vec<Item> =
             (0..EARLIER).flat_map(|nth| some.iter().map(move |room| (*room, nth))).collect();
-        lines.write(&batch).await?;
+        lines.insert(&batch).await?;
     }
     client.batch_execute("VACUUM (ANALYZE)").await?;
     let (mut first, mut second) = (Costs::default(), Costs::default());
     for round in 1..=plan.rounds {
-        let gateway = house::gateway(stack, &database).await?;
+        let gateway = stack.private_gateway(&database).await?;
         sleep(plan.settle.min(Duration::from_secs(3))).await;
         let mut crowds = Vec::new();
         for costs in [&mut first, &mut second] {

@@ -10,13 +10,15 @@ use anyhow::{bail, ensure};
 use tokio::time::sleep;
 use tokio_postgres::Client;
 
-use super::house::{self, Draw, House, Lines, SETTINGS, pace};
+use super::house::{House, Lines};
 use super::plan::Plan;
 use super::returning::Viewers;
+use crate::draw::{Draw, Item, pace};
 use crate::processes::Meter;
 use crate::report::{Bar, Report, Row, Samples};
 use crate::service::Service;
 use crate::stack::{Database, GATEWAY, Stack};
+use crate::tokens;
 
 /// The number of lines per second. Each line is a statement of its own.
 const RATE: u32 = 100;
@@ -46,7 +48,7 @@ pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
     let mut written =
         Written { lines: Lines::prepare(&client).await?, rooms: vec![Vec::new(); plan.viewers] };
     // Each viewer gets one line at its first connect. So it has an id to resume after.
-    let first: Vec<(usize, u64)> = (0..plan.viewers).map(|room| (room, 0)).collect();
+    let first: Vec<Item> = (0..plan.viewers).map(|room| (room, 0)).collect();
     for some in first.chunks(1_000) {
         written.write(some).await?;
     }
@@ -90,8 +92,8 @@ struct Written<'a> {
 }
 
 impl Written<'_> {
-    async fn write(&mut self, lines: &[(usize, u64)]) -> anyhow::Result<()> {
-        for ((room, _), id) in lines.iter().zip(self.lines.write(lines).await?) {
+    async fn write(&mut self, lines: &[Item]) -> anyhow::Result<()> {
+        for ((room, _), id) in lines.iter().zip(self.lines.insert(lines).await?) {
             self.rooms[*room].push(id);
         }
         Ok(())
@@ -111,7 +113,7 @@ async fn restart(
     figures: &mut Figures,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let gateway = house::gateway(stack, database).await?;
+    let gateway = stack.private_gateway(database).await?;
     let paths = (0..plan.viewers).map(|room| house.path(room)).collect();
     let viewers = Viewers::start(gateway.address, paths)?;
     let progress = viewers.progress.clone();
@@ -124,7 +126,7 @@ async fn restart(
         let mut draw = Draw::new(plan.viewers);
         let (began, mut steps) = (Instant::now(), 0);
         while !is_over.get() {
-            written.write(&draw.lines(1)).await?;
+            written.write(&draw.items(1)).await?;
             count.set(count.get() + 1);
             steps += 1;
             pace(began, steps, RATE).await;
@@ -172,7 +174,7 @@ async fn measure(
     figures.stopped.push(began.elapsed().as_secs_f64());
     let looks = ("looks", pid.unsigned_abs());
     let meter = Meter::start(&[stack.watched(), looks]);
-    let settings = [&[("DATABASE_URL", database.url.as_str())], &SETTINGS[..]].concat();
+    let settings = [&[("DATABASE_URL", database.url.as_str())], &tokens::SETTINGS[..]].concat();
     let most = Cell::new(0);
     let back = async {
         let gateway = Service::start_at(address, GATEWAY, &settings, stack.dir(), POLL).await?;

@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use tokio::task::JoinSet;
 
-use super::delay::{line, post};
-use super::house::{self, House, LINE, pace};
+use super::delay::line;
+use super::house::{House, LINE, logs};
 use super::plan::Plan;
 use crate::crowd::{Crowd, Keep};
 use crate::delivery::Deliveries;
-use crate::http::Connection;
+use crate::draw::pace;
+use crate::http::{self, Connection};
 use crate::latency;
 use crate::report::{Bar, Report, Row};
 use crate::rows;
 use crate::stack::Stack;
+use crate::tokens::SERVICE;
 
 const ROOMS: usize = 100;
 /// The number of lines per request.
@@ -32,7 +34,7 @@ pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
     let client = database.connect().await?;
     rows::append_many(&client, "DEV-HISTORY-0001", plan.history).await?;
     let house = House::open(&client, ROOMS).await?;
-    let gateway = house::gateway(stack, &database).await?;
+    let gateway = stack.private_gateway(&database).await?;
     let webhooks = stack.webhooks(&database).await?;
     let viewers = house.viewers(ROOMS, Keep::Count);
     let crowd = Crowd::connect_counting(gateway.address, viewers, LINE).await?;
@@ -46,7 +48,8 @@ pub(super) async fn run(stack: &Stack, plan: &Plan, report: &mut Report) -> anyh
         let requests: Vec<Vec<u8>> = (0..ROOMS)
             .map(|room| {
                 let lines: Vec<String> = (0..LINES).map(line).collect();
-                post(&gateway, room, &format!("[{}]", lines.join(","))).into_bytes()
+                let body = format!("[{}]", lines.join(","));
+                http::post(gateway.address, &logs(room), SERVICE, &body).into_bytes()
             })
             .collect();
         writers.spawn(write(gateway.address, requests, nth, began));

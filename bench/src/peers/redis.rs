@@ -1,10 +1,9 @@
-//! Starts the peer NestJS with ioredis and Redis, a usual setup for the live logs of rooms. One Node process
-//! runs `bench/peers/nest/server.js`, and holds one Redis connection per viewer. Redis stores nothing on
-//! disk.
+//! Starts Redis, and sends commands to it. Redis stores nothing on disk.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,73 +13,64 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::child::Process;
-use crate::peers::node;
-use crate::service::{Service, free_address};
-use crate::stack::Stack;
+use crate::service::free_address;
 
-pub(crate) const NAME: &str = "NestJS + ioredis + Redis";
 const INSTALL: &str = "redis-server is not installed: run apt-get install redis-server";
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// A running Redis and a running NestJS server.
-pub(crate) struct Nest {
-    pub(crate) server: Service,
-    pub(crate) redis: Process,
+/// A running Redis.
+pub(crate) struct Redis {
+    process: Process,
     address: SocketAddr,
 }
 
 /// A connection to Redis, which sends commands and reads their answers.
-pub(crate) struct Redis {
+pub(crate) struct Commands {
     stream: TcpStream,
     received: Vec<u8>,
 }
 
-impl Nest {
-    /// Starts both processes. `secret` verifies the tokens of viewers. If the machine cannot run the peer,
-    /// the inner error gives the reason.
-    pub(crate) async fn start(stack: &Stack, secret: &str) -> anyhow::Result<Result<Self, String>> {
-        let (node, dir) = match node::install("nest").await? {
-            Ok(installed) => installed,
-            Err(why) => return Ok(Err(why)),
-        };
+impl Redis {
+    /// Starts Redis with a new folder in `dir`. If Redis is not installed, the inner error tells what to do.
+    pub(super) async fn start(dir: &Path) -> anyhow::Result<Result<Self, String>> {
         let address = free_address()?;
         let port = address.port().to_string();
-        let data = stack.dir().join(format!("redis-{port}"));
+        let data = dir.join(format!("redis-{port}"));
         fs::create_dir(&data).with_context(|| format!("creating {}", data.display()))?;
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", port.as_str(), "--maxclients", "15000"]);
         // Redis keeps nothing on disk.
         command.args(["--save", "", "--appendonly", "no", "--loglevel", "warning", "--dir"]).arg(data);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut redis = match Process::start("Redis", &mut command) {
-            Ok(redis) => redis,
+        let mut process = match Process::start("Redis", &mut command) {
+            Ok(process) => process,
             Err(error) if is_missing(&error) => return Ok(Err(INSTALL.to_owned())),
             Err(error) => return Err(error),
         };
         let deadline = Instant::now() + READY_WITHIN;
         while TcpStream::connect(address).await.is_err() {
-            redis.alive()?;
+            process.alive()?;
             ensure!(Instant::now() < deadline, "Redis is not ready after {} s", READY_WITHIN.as_secs());
             sleep(POLL).await;
         }
-        let mut server = Command::new(node);
-        server.arg("server.js").current_dir(dir);
-        let settings = [("JWT_SECRET", secret), ("REDIS_PORT", port.as_str()), ("NODE_ENV", "production")];
-        let server = Service::launch("nest", server, &settings, stack.dir(), POLL).await?;
-        Ok(Ok(Self { server, redis, address }))
+        Ok(Ok(Self { process, address }))
     }
 
-    pub(crate) async fn client(&self) -> anyhow::Result<Redis> {
+    pub(super) fn port(&self) -> String {
+        self.address.port().to_string()
+    }
+
+    /// The name and the process id, for a [`Meter`](crate::processes::Meter).
+    pub(crate) fn watched(&self) -> (&'static str, u32) {
+        self.process.watched()
+    }
+
+    pub(crate) async fn connect(&self) -> anyhow::Result<Commands> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
-        Ok(Redis { stream, received: Vec::new() })
-    }
-
-    /// Ends both processes, and returns the problems that the log of the server shows.
-    pub(crate) async fn stop(self) -> anyhow::Result<Vec<String>> {
-        self.server.stop().await
+        Ok(Commands { stream, received: Vec::new() })
     }
 }
 
@@ -88,7 +78,7 @@ fn is_missing(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-impl Redis {
+impl Commands {
     /// Sets many keys.
     pub(crate) async fn set(&mut self, keys: &[(String, String)]) -> anyhow::Result<()> {
         let commands = keys.iter().map(|(key, value)| ["SET", key, value]);
