@@ -7,29 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::event::{DedupKey, NewEvent};
 use crate::meta::Meta;
-use crate::resource::{EVENT_TYPE, ResourceEvent, ResourceEventType, ResourceId};
-use crate::sets::closed_set;
+use crate::resource::{EVENT_TYPE, ResourceEvent, ResourceEventType, ResourceId, WorkloadStatus};
 use crate::task::Task;
 
 pub use mapping::{Mapping, Workload};
-
-closed_set! {
-    /// The status of a workload.
-    WorkloadStatus, "status of a workload" {
-        /// The workload waits to start.
-        Pending = "Pending",
-        /// The workload is being built.
-        Building = "Building",
-        /// A new version is being started.
-        Deploying = "Deploying",
-        /// The workload runs.
-        Running = "Running",
-        /// The workload runs, but not as it should.
-        Degraded = "Degraded",
-        /// The workload, or its deployment, has failed.
-        Failed = "Failed",
-    }
-}
 
 /// What happened to a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use self::fields::{check_fields, field, time};
 pub use self::types::{
-    EVENT_TYPE, Place, RESOURCE_TYPE, RESOURCES, ResourceEventType, ResourceId, ResourceType, TIMESTAMP,
+    ClusterStatus, EVENT_TYPE, Place, ProjectStatus, RESOURCE_TYPE, RESOURCES, ResourceEventType, ResourceId,
+    ResourceType, TIMESTAMP, WorkloadStatus,
 };
 
 use crate::channel::Channel;

@@ -1,6 +1,7 @@
 //! The resource events of deploys: what a deploy means for the workloads of its service (`RESOURCES`).
 
-use oasis_core::bridge::{Change, Mapping, Report, WorkloadStatus};
+use oasis_core::bridge::{Change, Mapping, Report};
+use oasis_core::resource::WorkloadStatus;
 use oasis_core::{NewEvent, Status};
 use ring::digest;
 

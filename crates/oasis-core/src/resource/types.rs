@@ -1,5 +1,6 @@
 //! The names in resource events: the types of events and resources, the places, and the ids.
 
+use crate::channel::is_id;
 use crate::invalid::{Invalid, shown};
 use crate::sets::closed_set;
 
@@ -62,6 +63,50 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// The status of a workload or an add-on.
+    WorkloadStatus, "status" {
+        /// The workload waits to start.
+        Pending = "Pending",
+        /// The workload is being built.
+        Building = "Building",
+        /// A new version is being started.
+        Deploying = "Deploying",
+        /// The workload runs.
+        Running = "Running",
+        /// The workload runs, but not as it should.
+        Degraded = "Degraded",
+        /// The workload, or its deployment, has failed.
+        Failed = "Failed",
+    }
+}
+
+closed_set! {
+    /// The status of a project.
+    ProjectStatus, "status" {
+        /// The project waits to start.
+        Pending = "Pending",
+        /// The project is being made.
+        Creating = "Creating",
+        /// The project can be used.
+        Ready = "Ready",
+        /// The project is being deleted.
+        Deleting = "Deleting",
+        /// Something is wrong with the project.
+        Error = "Error",
+    }
+}
+
+closed_set! {
+    /// The status of a cluster.
+    ClusterStatus, "status" {
+        /// The cluster works.
+        Healthy = "healthy",
+        /// The cluster does not work.
+        Unhealthy = "unhealthy",
+    }
+}
+
 /// The id of a resource: 1 to 128 characters of A-Z, a-z, 0-9, dot, `_` and `-`, but not `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResourceId(Box<str>);
@@ -72,8 +117,7 @@ impl ResourceId {
     /// # Errors
     /// When `text` does not fit the grammar.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if (1..=128).contains(&text.len()) && text.bytes().all(fits) && !matches!(text, "." | "..") {
+        if is_id(text) && !matches!(text, "." | "..") {
             Ok(Self(text.into()))
         } else {
             Err(Invalid::new(format!(

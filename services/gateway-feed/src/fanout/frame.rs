@@ -35,6 +35,14 @@ pub(crate) fn message(value: &impl Serialize) -> Bytes {
     out.into()
 }
 
+/// A complete block with a named event.
+pub(crate) fn named(name: &str, value: &impl Serialize) -> Bytes {
+    let mut out = Vec::with_capacity(128);
+    event(&mut out, name);
+    data(&mut out, value);
+    out.into()
+}
+
 /// A block that only moves the cursor of a client.
 pub(crate) fn cursor(id: i64) -> Bytes {
     format!("id: {id}\n\n").into()

@@ -45,12 +45,12 @@ impl KeyScope<'_> {
     ///
     /// # Errors
     /// 409 if a request with another body was sent before with the same key; 503 if the table cannot be read.
-    pub(crate) async fn dedup_keys(
+    pub(crate) async fn give(
         &self,
         store: &Store,
-        items: &[NewEvent],
+        items: &mut [NewEvent],
         ignored: &[&str],
-    ) -> Result<Vec<DedupKey>, ApiError> {
+    ) -> Result<(), ApiError> {
         // One key more shows whether an earlier request had more items.
         let keys = (0..=items.len()).map(|nth| self.dedup_key(nth)).collect::<Result<Vec<_>, _>>()?;
         let of_items = items.iter().map(Some).chain([None]);
@@ -63,7 +63,10 @@ impl KeyScope<'_> {
         let is_new = repeats.iter().all(|repeat| *repeat == Repeat::New);
         let is_again = of_items.iter().all(|repeat| *repeat == Repeat::Same) && beyond == [Repeat::New];
         if is_new || is_again {
-            return Ok(keys.into_iter().take(items.len()).collect());
+            for (item, key) in items.iter_mut().zip(keys) {
+                item.dedup_key = Some(key);
+            }
+            return Ok(());
         }
         Err(ApiError::conflict("key_reused", "a request with another body had the same Idempotency-Key")
             .hint("use a new key for each new request; nothing was stored"))

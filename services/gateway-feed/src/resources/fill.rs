@@ -59,25 +59,25 @@ fn complete(event: &mut ResourceEvent, now: i64, workloads: &mut Known, projects
     }
     let of_project = of(event, Place::Project).map(|project| projects.entry(project).or_default());
     let stated = of(event, Place::Cluster);
-    if stated.is_none() {
-        let project = event.id(Place::Project);
-        let same = of_workload.as_deref().filter(|known| known.project.as_deref() == project);
-        let newest = [same, of_project.as_deref()].into_iter().flatten().max_by_key(|known| known.cluster_at);
-        if let Some(cluster) = newest.and_then(|known| known.cluster.clone()) {
-            event.fill(Place::Cluster, &cluster);
+    let is_stated = stated.is_some();
+    let (cluster, cluster_at) = match stated {
+        Some(stated) => (Some(stated), now),
+        None => {
+            let project = event.id(Place::Project);
+            let same = of_workload.as_deref().filter(|known| known.project.as_deref() == project);
+            let all = [same, of_project.as_deref()].into_iter().flatten();
+            let newest = all.max_by_key(|known| known.cluster_at);
+            newest.map_or((None, 0), |newest| (newest.cluster.clone(), newest.cluster_at))
         }
+    };
+    if let Some(cluster) = &cluster {
+        event.fill(Place::Cluster, cluster);
     }
-    let cluster = of(event, Place::Cluster);
-    // A cluster that was filled is not news.
-    let cluster_at = if stated.is_some() { now } else { 0 };
-    if let Some(known) = of_project.filter(|_| stated.is_some()) {
+    if let Some(known) = of_project.filter(|_| is_stated) {
         *known = WiderPlaces { project: None, cluster: cluster.clone(), cluster_at };
     }
     if let Some(known) = of_workload {
-        let project = of(event, Place::Project);
-        let cluster_at =
-            if stated.is_none() && known.cluster == cluster { known.cluster_at } else { cluster_at };
-        *known = WiderPlaces { project, cluster, cluster_at };
+        *known = WiderPlaces { project: of(event, Place::Project), cluster, cluster_at };
     }
 }
 

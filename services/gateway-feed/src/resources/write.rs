@@ -1,17 +1,15 @@
 //! Writes resource events: one flat object or an array. Either all events of a request are stored, or none.
 
-use hyper::StatusCode;
 use jiff::Timestamp;
 use oasis_core::resource::{RESOURCES, ResourceEvent};
 use oasis_core::{NewEvent, Ts, parse_json};
-use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
-use serde::Serialize;
+use oasis_service::{ApiError, Query, Request, RequestContext, Response};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::requests::Resources;
 use crate::access::{Caller, PrivateStream, Sender};
-use crate::ingest::{ItemWords, KeyScope, Refusal, idempotency_key, items, json_body, not_stored};
+use crate::ingest::{ItemWords, KeyScope, Refusal, idempotency_key, items, json_body, store_items};
 
 /// The maximum size of the body of a request, in bytes.
 const MOST_BYTES: usize = 20 << 20;
@@ -19,15 +17,6 @@ const MOST_BYTES: usize = 20 << 20;
 const AGAIN: &str = "send the request again; with an Idempotency-Key, no event is stored twice";
 /// The words for events in errors.
 const WORDS: ItemWords = ItemWords { one: "event", bad: "bad_event", too_many: "too_many_events" };
-
-/// The answer to a request whose events were stored.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Stored {
-    accepted: usize,
-    /// The id of the last event. Null if an earlier request stored the event, and the event has been pruned.
-    last_id: Option<i64>,
-}
 
 impl Resources {
     /// Stores the events of a request.
@@ -71,14 +60,9 @@ impl Resources {
         if let Some(key) = key {
             let scope = KeyScope { prefix: (RESOURCES, "event:"), target: "", caller: &caller, key: &key };
             // These ids may have been filled from other events when the request was sent before.
-            let keys = scope.dedup_keys(&self.store, &rows, &["project_id", "cluster_id"]).await?;
-            for (row, key) in rows.iter_mut().zip(keys) {
-                row.dedup_key = Some(key);
-            }
+            scope.give(&self.store, &mut rows, &["project_id", "cluster_id"]).await?;
         }
-        let appended = self.appender.append(rows, arrived).await.map_err(|error| not_stored(error, AGAIN))?;
-        let last_id = appended.last().and_then(|last| last.id);
-        response::json(StatusCode::CREATED, &Stored { accepted, last_id })
+        store_items(&self.appender, rows, arrived, AGAIN).await
     }
 }
 

@@ -1,11 +1,9 @@
 //! Writes lines to a room: one line or an array of lines. Either all lines of a request are stored, or none.
 
-use hyper::StatusCode;
 use jiff::Timestamp;
 use oasis_core::room::{AgentType, LogLevel, LogLine, ROOMS, RoomId};
 use oasis_core::{NewEvent, RoomState, Ts, parse_json};
-use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
-use serde::Serialize;
+use oasis_service::{ApiError, Query, Request, RequestContext, Response};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -13,7 +11,7 @@ use super::errors::no_such_room;
 use super::requests::Rooms;
 use super::rights::check_writer;
 use crate::access::Caller;
-use crate::ingest::{Fields, ItemWords, KeyScope, Refusal, idempotency_key, items, json_body, not_stored};
+use crate::ingest::{Fields, ItemWords, KeyScope, Refusal, idempotency_key, items, json_body, store_items};
 
 /// The maximum size of the body of a request, in bytes.
 const MOST_BYTES: usize = 20 << 20;
@@ -21,15 +19,6 @@ const MOST_BYTES: usize = 20 << 20;
 const AGAIN: &str = "send the request again; with an Idempotency-Key, no line is stored twice";
 /// The words for lines in errors.
 const WORDS: ItemWords = ItemWords { one: "line", bad: "bad_line", too_many: "too_many_lines" };
-
-/// The answer to a request whose lines were stored.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Stored {
-    accepted: usize,
-    /// The id of the last line. Null if an earlier request stored the line, and the line has been pruned.
-    last_id: Option<i64>,
-}
 
 impl Rooms {
     /// Stores the lines of a request.
@@ -60,16 +49,9 @@ impl Rooms {
         if let Some(key) = key {
             let scope =
                 KeyScope { prefix: (ROOMS, "line:"), target: room.as_str(), caller: &caller, key: &key };
-            let keys = scope.dedup_keys(&self.store, &events, &[]).await?;
-            for (event, key) in events.iter_mut().zip(keys) {
-                event.dedup_key = Some(key);
-            }
+            scope.give(&self.store, &mut events, &[]).await?;
         }
-        let accepted = events.len();
-        let appended =
-            self.appender.append(events, arrived).await.map_err(|error| not_stored(error, AGAIN))?;
-        let last_id = appended.last().and_then(|last| last.id);
-        response::json(StatusCode::CREATED, &Stored { accepted, last_id })
+        store_items(&self.appender, events, arrived, AGAIN).await
     }
 
     /// Checks that the caller may write lines to a room.

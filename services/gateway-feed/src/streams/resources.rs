@@ -58,10 +58,7 @@ enum More<'a> {
 }
 
 fn event(name: &'static str, now: Ts, more: More<'_>) -> Bytes {
-    let mut out = Vec::with_capacity(128);
-    frame::event(&mut out, name);
-    frame::data(&mut out, &Message { event_type: name, timestamp: UnixSeconds(now), more });
-    out.into()
+    frame::named(name, &Message { event_type: name, timestamp: UnixSeconds(now), more })
 }
 
 fn now() -> Ts {

@@ -67,13 +67,6 @@ enum Message<'a> {
     },
 }
 
-fn event(name: &str, message: &Message<'_>) -> Bytes {
-    let mut out = Vec::with_capacity(128);
-    frame::event(&mut out, name);
-    frame::data(&mut out, message);
-    out.into()
-}
-
 /// The message for users in the last frame.
 fn sentence(reason: CloseReason) -> &'static str {
     match reason {
@@ -170,21 +163,21 @@ impl Stream for RoomLogs {
     }
 
     fn greeting(&self, room: &RoomId, now: Ts, _presence: Presence, _head: i64) -> Bytes {
-        event("connected", &Message::Connected { room_id: room.as_str(), timestamp: now })
+        frame::named("connected", &Message::Connected { room_id: room.as_str(), timestamp: now })
     }
 
     fn gap(&self, from: i64, to: i64, reason: GapReason) -> Bytes {
-        event("gap", &Message::Gap { from, to, reason: reason.as_str() })
+        frame::named("gap", &Message::Gap { from, to, reason: reason.as_str() })
     }
 
     fn heartbeat(&self, now: Ts) -> Bytes {
-        event("heartbeat", &Message::Heartbeat { timestamp: now })
+        frame::named("heartbeat", &Message::Heartbeat { timestamp: now })
     }
 
     fn close(&self, reason: CloseReason, retry: u64) -> Bytes {
         let mut out = frame::retry(retry).to_vec();
         let message = Message::Close { message: sentence(reason), reason: reason.as_str() };
-        out.extend_from_slice(&event("close", &message));
+        out.extend_from_slice(&frame::named("close", &message));
         out.into()
     }
 }

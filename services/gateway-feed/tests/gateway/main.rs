@@ -13,6 +13,7 @@ mod ingest;
 mod numbers;
 mod process;
 mod query;
+mod random;
 mod resource_claims;
 mod resource_errors;
 mod resource_isolation;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 
 use crate::client::{Block, Feed};
+use crate::random::Random;
 use crate::resources::{EVENTS, STREAM, token, write};
 use crate::room_servers::insert_row;
 use crate::rooms::{SERVICE, call, gateway};
@@ -25,28 +26,11 @@ const EVENTS_OF_A_ROUND: usize = 60;
 /// How long the test waits for something that must happen.
 const SOON: Duration = Duration::from_secs(20);
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % bound as u64).unwrap()
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-
-    /// A random list of ids of a round.
-    fn ids(&mut self, seed: u64, place: &str) -> Vec<String> {
-        let mut ids: Vec<String> = (0..IDS).map(|nth| format!("{seed:x}-{place}-{nth}")).collect();
-        ids.retain(|_| self.one_in(2));
-        ids
-    }
+/// A random list of ids of a round.
+fn random_ids(random: &mut Random, seed: u64, place: &str) -> Vec<String> {
+    let mut ids: Vec<String> = (0..IDS).map(|nth| format!("{seed:x}-{place}-{nth}")).collect();
+    ids.retain(|_| random.one_in(2));
+    ids
 }
 
 /// A list of ids; `None` accepts every event.
@@ -64,8 +48,9 @@ struct Wish {
 impl Wish {
     fn random(random: &mut Random, seed: u64) -> Self {
         let places = PLACES.map(|place| {
-            let claim = (place != "workload_id" && random.one_in(2)).then(|| random.ids(seed, place));
-            let filter = random.one_in(3).then(|| random.ids(seed, place)).filter(|ids| !ids.is_empty());
+            let claim = (place != "workload_id" && random.one_in(2)).then(|| random_ids(random, seed, place));
+            let filter =
+                random.one_in(3).then(|| random_ids(random, seed, place)).filter(|ids| !ids.is_empty());
             (claim, filter)
         });
         let mut kinds = if random.one_in(3) { KINDS.to_vec() } else { Vec::new() };

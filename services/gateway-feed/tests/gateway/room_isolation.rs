@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::client::{Block, Feed};
 use crate::credentials::{api_key, store};
+use crate::random::Random;
 use crate::room_model::{Credential, LATE, Model};
 use crate::room_servers::insert_row;
 use crate::rooms::{SECRET, SERVICE, call, gateway, token};
@@ -26,27 +27,6 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// The ids and the messages of lines.
 type Lines = Vec<(i64, String)>;
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % bound as u64).unwrap()
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.below(all.len())]
-    }
-}
 
 /// What a viewer has received so far.
 #[derive(Default)]

@@ -1,7 +1,8 @@
 //! What runs and deployments mean for the workloads of their repository (`RESOURCES`).
 
-use oasis_core::bridge::{Change, Report, WorkloadStatus};
+use oasis_core::bridge::{Change, Report};
 use oasis_core::resource::ResourceId;
+use oasis_core::resource::WorkloadStatus;
 use oasis_core::{Status, Ts};
 
 use super::json::Text;
