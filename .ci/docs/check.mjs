@@ -52,8 +52,8 @@ const prints = (expected) => async (block) => {
 
 let stack;
 let feed;
-/** The stream of a room. */
-let log;
+/** The command that follows a room or the resource events. */
+let follower;
 /** The output of the last shell block. */
 let printed = "";
 
@@ -89,23 +89,23 @@ async function shownByTheFeed({ text }) {
   await feed.interrupt();
 }
 
-/** Follows the log of a room until it has shown `expected`. The stream ends when the room is closed. */
-const followTheLog =
+/** Starts a command that follows a stream, and lets it run as soon as it has shown `expected`. */
+const follow =
   (expected) =>
   async ({ text }) => {
-    log = new Running(text);
-    await log.until(expected);
+    follower = new Running(text);
+    await follower.until(expected);
   };
 
 /** Closes the room, and waits for the end of the command that follows its log. */
 async function closeTheRoom({ text }) {
   await run(text);
-  await log.finish();
+  await follower.finish();
 }
 
 const withoutTimesAndIds = (shown) =>
   shown
-    .replaceAll(/"(timestamp|createdAt|updatedAt)":"[^"]*"/g, '"$1":"…"')
+    .replaceAll(/"(timestamp|createdAt|updatedAt|connection_id)":("[^"]*"|[\d.]+)/g, '"$1":"…"')
     .replaceAll(/(^id: |"(?:id|cursor|lastId)":)\d+/gm, "$1…")
     .trim();
 
@@ -115,10 +115,23 @@ async function wasPrinted({ text }) {
   assert.ok(isPrinted, `the command printed:\n${printed}\nbut the page says:\n${text}`);
 }
 
-/** Waits until the stream of the room has shown the block. Times and ids may differ. */
-async function shownByTheLog({ text }) {
-  const isShown = async () => withoutTimesAndIds(log.output).includes(withoutTimesAndIds(text));
-  await until(isShown, `the log shows:\n${text}`);
+/** Waits until the stream has shown the block. Times and ids may differ. */
+async function shownByTheStream({ text }) {
+  const isShown = async () => withoutTimesAndIds(follower.output).includes(withoutTimesAndIds(text));
+  await until(isShown, `the stream shows:\n${text}`);
+}
+
+/** Checks the last block of a stream that does not end, and presses Ctrl-C. */
+async function endOfTheStream(block) {
+  await shownByTheStream(block);
+  await follower.interrupt();
+}
+
+/** Mints a token with the first claim of the block, and reads the resource events with it. */
+async function claimOfATokenThatReads({ text }) {
+  const [claim, limits] = Object.entries(JSON.parse(text)).find(([name]) => name.startsWith("oasis."));
+  const mint = `oasis token mint --sub ann --for 1h --claim '${claim}=${JSON.stringify(limits)}'`;
+  await run(`curl --fail "${GATEWAY}/api/v1/events?vtid=DEV-CICDL-0031" -H "Authorization: Bearer $(${mint})"`);
 }
 
 /** Runs the block, whose agent writes the line `done` to a room. */
@@ -227,10 +240,14 @@ const BLOCKS = [
   ["docs/github.md", "cloudflared tunnel", because(NEEDS_GITHUB)],
   ["docs/github.md", "npx smee-client", because(NEEDS_GITHUB)],
   ["docs/identity.md", "oasis keys revoke ID", revokesAKey],
-  ["docs/rooms.md", "oasis logs", followTheLog("All tests passed")],
+  ["docs/resources.md", "curl -N", follow("event: connected")],
+  ["docs/resources.md", "event: connected", shownByTheStream],
+  ["docs/resources.md", "event: workload_status_update", endOfTheStream],
+  ["docs/resources.md", '"oasis.resources"', claimOfATokenThatReads],
+  ["docs/rooms.md", "oasis logs", follow("All tests passed")],
   ["docs/rooms.md", "oasis rooms close", closeTheRoom],
-  ["docs/rooms.md", "curl -N", followTheLog("event: connected")],
-  ["docs/rooms.md", "event: ", shownByTheLog],
+  ["docs/rooms.md", "curl -N", follow("event: connected")],
+  ["docs/rooms.md", "event: ", shownByTheStream],
   ["docs/terminal.md", "PR #100 merged", because("a test of the command line checks this output")],
   ["docs/figures.md", "cargo bench-all", because("it takes half an hour and needs an idle machine")],
   ["console/client/README.md", "<script", because("console/tests/browser/readme.test.js runs it")],
@@ -332,7 +349,7 @@ try {
   console.log(`help: ran ${help.ran + up.ran} of ${help.all + up.all} examples`);
 } finally {
   await feed?.interrupt();
-  await log?.interrupt();
+  await follower?.interrupt();
   await stack?.interrupt();
   fs.rmSync(SANDBOX, { recursive: true, force: true });
 }
