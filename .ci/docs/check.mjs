@@ -131,7 +131,8 @@ async function endOfTheStream(block) {
 async function claimOfATokenThatReads({ text }) {
   const [claim, limits] = Object.entries(JSON.parse(text)).find(([name]) => name.startsWith("oasis."));
   const mint = `oasis token mint --sub ann --for 1h --claim '${claim}=${JSON.stringify(limits)}'`;
-  await run(`curl --fail "${GATEWAY}/api/v1/events?vtid=DEV-CICDL-0031" -H "Authorization: Bearer $(${mint})"`);
+  const url = `${GATEWAY}/api/v1/events?vtid=DEV-CICDL-0031`;
+  await run(`curl --fail "${url}" -H "Authorization: Bearer $(${mint})"`);
 }
 
 /** Runs the block, whose agent writes the line `done` to a room. */

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { event, inState, open, shownIds, until } from "./stack.js";
-import { stage } from "./stage.js";
+import { event, inState, open, shownIds, until } from "../stack.js";
+import { stage } from "../stage.js";
 
 const { stack, browser } = await stage();
 await stack.send([event()]);

@@ -6,10 +6,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { serve, show, VERSIONS } from "./react-stage.js";
-import { ENV, emit, mint, workload } from "./resources.js";
-import { until } from "./stack.js";
-import { stage } from "./stage.js";
+import { serve, show, VERSIONS } from "../react-stage.js";
+import { ENV, emit, mint, workload } from "../resources.js";
+import { until } from "../stack.js";
+import { stage } from "../stage.js";
 
 const { stack, browser } = await stage(ENV);
 const SECONDS = 10;
