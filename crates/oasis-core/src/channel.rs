@@ -1,38 +1,18 @@
 //! The [`Channel`] that a row belongs to, such as `room:42`, and the [`Family`] of a channel, such as `room`.
 
 use std::fmt;
-use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use crate::invalid::{Invalid, shown};
 
 /// The name of the public ticker's channel. The family of this channel has the same name.
 const DEVHUB: &str = "devhub";
 
-/// The name of a channel or a family. Almost all names are `devhub`, so this name is stored without an
-/// allocation. The clones of any other name share one allocation.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Name {
-    Devhub,
-    Other(Arc<str>),
-}
-
-impl Name {
-    fn new(text: &str) -> Self {
-        if text == DEVHUB { Self::Devhub } else { Self::Other(text.into()) }
-    }
-
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Devhub => DEVHUB,
-            Self::Other(text) => text,
-        }
-    }
-}
-
 /// The channel that a row belongs to: a family, such as `devhub` or `resources`, or a family and an id, such
 /// as `room:42`. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Channel(Name);
+pub struct Channel(SmolStr);
 
 impl Channel {
     /// Parses the text of a channel.
@@ -55,23 +35,23 @@ impl Channel {
 
     /// The public ticker's channel.
     pub const fn devhub() -> Self {
-        Self(Name::Devhub)
+        Self(SmolStr::new_static(DEVHUB))
     }
 
     /// Makes a channel from text that was read from the table. The text is not checked, because the table's
     /// CHECK constraint enforces the same grammar.
     pub fn stored(text: &str) -> Self {
-        Self(Name::new(text))
+        Self(text.into())
     }
 
     /// Whether this is the public ticker's channel.
     pub fn is_devhub(&self) -> bool {
-        self.0 == Name::Devhub
+        self.0 == DEVHUB
     }
 
     /// The channel's text.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.0
     }
 
     /// The name of the family: the part before the colon, or the whole text if it has no colon.
@@ -93,7 +73,7 @@ impl fmt::Display for Channel {
 
 /// All channels with the same name before the colon, such as every `room:…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Family(Name);
+pub struct Family(SmolStr);
 
 impl Family {
     /// Parses the name of a family.
@@ -102,7 +82,7 @@ impl Family {
     /// When `text` does not fit the grammar.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if is_family(text) {
-            Ok(Self(Name::new(text)))
+            Ok(Self(text.into()))
         } else {
             Err(Invalid::new(format!(
                 "{} is not a family of channels: expected at most 32 characters of a-z, 0-9 and _ that start \
@@ -114,17 +94,17 @@ impl Family {
 
     /// Makes a family from text that was read from the table, or from a constant. The text is not checked.
     pub fn stored(text: &str) -> Self {
-        Self(Name::new(text))
+        Self(text.into())
     }
 
     /// The public ticker's family.
     pub const fn devhub() -> Self {
-        Self(Name::Devhub)
+        Self(SmolStr::new_static(DEVHUB))
     }
 
     /// The name of the family.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.0
     }
 }
 
@@ -133,6 +113,56 @@ impl fmt::Display for Family {
         f.write_str(self.as_str())
     }
 }
+
+/// Defines the id of a channel of one family, such as the id of a room.
+macro_rules! channel_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $family:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name($crate::Channel);
+
+        impl $name {
+            /// Parses an id.
+            ///
+            /// # Errors
+            /// When `text` does not fit the grammar.
+            pub fn parse(text: &str) -> Result<Self, $crate::Invalid> {
+                // A client might treat the ids `.` and `..` as parts of a path.
+                match $crate::Channel::parse(&format!("{}:{text}", $family)) {
+                    Ok(channel) if !matches!(text, "." | "..") => Ok(Self(channel)),
+                    Ok(_) | Err(_) => Err($crate::Invalid::new(format!(
+                        "{} is not the id of a {}: expected 1 to 128 characters of A-Z, a-z, 0-9, dot, _ \
+                         and -, but not . or ..",
+                        $crate::invalid::shown(text), $what
+                    ))),
+                }
+            }
+
+            #[doc = concat!("The ", $what, " whose rows are in `channel`. `None` if this is another channel.")]
+            pub fn of_channel(channel: &$crate::Channel) -> Option<Self> {
+                (channel.family() == $family && channel.id().is_some()).then(|| Self(channel.clone()))
+            }
+
+            /// The id's text.
+            pub fn as_str(&self) -> &str {
+                self.0.id().unwrap_or_default()
+            }
+
+            #[doc = concat!("The channel that holds the rows of the ", $what, ".")]
+            pub fn channel(&self) -> &$crate::Channel {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+pub(crate) use channel_id;
 
 fn is_family(text: &str) -> bool {
     text.len() <= 32

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use crate::invalid::{Invalid, shown};
 use crate::ping::PING;
 use crate::sets::Status;
@@ -10,7 +12,7 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $grammar:literal, $fits:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Box<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             #[doc = concat!("Parses a ", $what, ": ", $grammar, ".")]
@@ -28,7 +30,7 @@ macro_rules! name {
 
             #[doc = concat!("Makes a ", $what, " from text that was read from the table. The text is not")]
             /// checked, because the table's CHECK constraint enforces the same grammar.
-            pub fn stored(text: String) -> Self {
+            pub fn stored(text: &str) -> Self {
                 Self(text.into())
             }
 

@@ -88,7 +88,7 @@ impl ResourceEvent {
             layer_hint: None,
             module: module.unwrap_or_else(Module::core),
             source: Source::OasisEvents,
-            kind: Kind::stored(self.event_type.as_str().to_owned()),
+            kind: Kind::stored(self.event_type.as_str()),
             status: self.outcome(),
             link: None,
         };

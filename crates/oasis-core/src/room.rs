@@ -1,11 +1,9 @@
 //! Rooms: each room is the live log of one piece of work. A room is a channel `room:{id}`. Each of its rows
 //! opens, changes or closes the room, or is a line of the log.
 
-use std::fmt;
-
 use serde_json::{Map, Value};
 
-use crate::channel::Channel;
+use crate::channel::channel_id;
 use crate::event::{DedupKey, Event, NewEvent};
 use crate::invalid::{Invalid, shown};
 use crate::meta::Meta;
@@ -32,48 +30,9 @@ pub mod kinds {
 /// The maximum length of a message in bytes.
 pub const MOST_MESSAGE_BYTES: usize = 8 << 10;
 
-/// The id of a room: 1 to 128 characters of A-Z, a-z, 0-9, dot, `_` and `-`, but not `.` or `..`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RoomId(Channel);
-
-impl RoomId {
-    /// Parses an id.
-    ///
-    /// # Errors
-    /// When `text` does not fit the grammar.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let channel = Channel::parse(&format!("{ROOMS}:{text}"));
-        match channel {
-            // A client might treat these two ids as parts of a path.
-            Ok(channel) if !matches!(text, "." | "..") => Ok(Self(channel)),
-            Ok(_) | Err(_) => Err(Invalid::new(format!(
-                "{} is not the id of a room: expected 1 to 128 characters of A-Z, a-z, 0-9, dot, _ and -, \
-                 but not . or ..",
-                shown(text)
-            ))),
-        }
-    }
-
-    /// The room whose rows are in `channel`. `None` if this is not the channel of a room.
-    pub fn of_channel(channel: &Channel) -> Option<Self> {
-        (channel.family() == ROOMS && channel.id().is_some()).then(|| Self(channel.clone()))
-    }
-
-    /// The id's text.
-    pub fn as_str(&self) -> &str {
-        self.0.id().unwrap_or_default()
-    }
-
-    /// The channel that holds the rows of the room.
-    pub fn channel(&self) -> &Channel {
-        &self.0
-    }
-}
-
-impl fmt::Display for RoomId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+channel_id! {
+    /// The id of a room: 1 to 128 characters of A-Z, a-z, 0-9, dot, `_` and `-`, but not `.` or `..`.
+    RoomId, "room", ROOMS
 }
 
 closed_set! {
@@ -243,13 +202,14 @@ impl RoomChange {
 }
 
 fn event(ts: Ts, task: Task, module: Module, kind: &str, status: Status) -> Event {
-    let kind = Kind::stored(kind.to_owned());
+    let kind = Kind::stored(kind);
     Event { ts, task, layer_hint: None, module, source: Source::OasisEvents, kind, status, link: None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::Channel;
 
     fn line(message: &str) -> LogLine {
         LogLine {

@@ -19,8 +19,8 @@ pub enum Task {
 
 impl Task {
     /// Makes a task from text in the table. The text is not checked.
-    pub fn stored(text: String) -> Self {
-        match text.as_str() {
+    pub fn stored(text: &str) -> Self {
+        match text {
             "UNSET" => Self::Unset,
             "IDLE" => Self::Idle,
             _ => Self::Vtid(Vtid::stored(text)),

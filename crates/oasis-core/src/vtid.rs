@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use crate::invalid::{Invalid, shown};
 
 /// A task's name, such as `DEV-CICDL-0031`, `VTID-01260A`, `DEV-COMMU-0042.G` or `BOOTSTRAP-ORB-DELAY`. All
@@ -9,7 +11,7 @@ use crate::invalid::{Invalid, shown};
 ///
 /// The grammar is `[A-Z][A-Z0-9]{1,15}(-[A-Z0-9]{1,32}){1,5}(\.[A-Z0-9]{1,8})?`, with at most 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Vtid(Box<str>);
+pub struct Vtid(SmolStr);
 
 impl Vtid {
     /// The maximum length of a VTID in bytes.
@@ -42,7 +44,7 @@ impl Vtid {
 
     /// Makes a VTID from text that was read from the table. The text is not checked, because the table's
     /// CHECK constraint enforces the same grammar and requires capitals.
-    pub fn stored(text: String) -> Self {
+    pub fn stored(text: &str) -> Self {
         Self(text.into())
     }
 

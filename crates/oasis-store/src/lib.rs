@@ -54,7 +54,7 @@ pub use page::{Columns, Order, Page, PageQuery};
 pub use prune::Pruned;
 pub use rebuild::Rebuilt;
 pub use repeats::Repeat;
-pub use resources::WiderPlaces;
+pub use resources::{KnownPlaces, WiderPlaces};
 pub use revocations::{Revocation, Revocations};
 pub use schema::{Schema, SchemaError};
 pub use server::ServerFacts;

@@ -1,5 +1,7 @@
 //! Reads resource events: the ids that an event lacks, and the events of a task.
 
+use std::collections::HashMap;
+
 use oasis_core::resource::{Place, RESOURCES, ResourceId};
 use oasis_core::{Task, Vtid};
 use tokio_postgres::types::{ToSql, Type};
@@ -8,10 +10,6 @@ use crate::error::StoreError;
 use crate::event::StoredEvent;
 use crate::page::fields;
 use crate::store::Store;
-
-/// How many of the last events of a place are read to find its wider places. Almost always, the last event
-/// has them. Without a limit, all events of a place that never names a cluster would be read.
-const LAST_EVENTS: i64 = 64;
 
 /// The wider places of a workload or a project, as its last events named them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,58 +32,51 @@ pub(crate) fn of_place(place: Place, value: &str) -> String {
     )
 }
 
+/// What the last events of some workloads and projects named, by the ids of these workloads and projects.
+#[derive(Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say what the maps hold")]
+pub struct KnownPlaces {
+    pub workloads: HashMap<String, WiderPlaces>,
+    pub projects: HashMap<String, WiderPlaces>,
+}
+
 impl Store {
-    /// For each workload or project, reads the wider places that its last events named. The cluster of a
-    /// workload counts only if no later event of the workload named a project, because the workload may have
-    /// moved. The results have the order of `ids`.
+    /// Reads the wider places that the last events of each workload and of each project named. The projects
+    /// of the workloads are read, too. The cluster of a workload counts only if no later event of the
+    /// workload named a project, because the workload may have moved.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
-    pub async fn wider_places(&self, place: Place, ids: &[&str]) -> Result<Vec<WiderPlaces>, StoreError> {
-        let text = |wider: &str| {
-            format!(
-                "CASE WHEN jsonb_typeof(e.meta -> '{wider}') = 'string' THEN e.meta ->> '{wider}' END \
-                 AS {wider}"
-            )
-        };
-        let newest = |wider: &str| {
-            format!(
-                "(array_agg(last.{wider} ORDER BY last.id DESC) FILTER (WHERE last.{wider} IS NOT NULL))[1], \
-                 max(last.id) FILTER (WHERE last.{wider} IS NOT NULL)"
-            )
-        };
-        let sql = self.sql(&format!(
-            "SELECT found.* FROM unnest($1) WITH ORDINALITY AS one (id, nth) CROSS JOIN LATERAL ( \
-               SELECT {}, {} FROM (SELECT e.id, {}, {} FROM {{schema}}.oasis_events AS e WHERE {} \
-                 ORDER BY (e.id + 0) DESC LIMIT {LAST_EVENTS}) AS last \
-             ) AS found (project, project_at, cluster, cluster_at) ORDER BY one.nth",
-            newest("project_id"),
-            newest("cluster_id"),
-            text("project_id"),
-            text("cluster_id"),
-            of_place(place, "one.id"),
-        ));
-        let params: [(&(dyn ToSql + Sync), Type); 1] = [(&ids, Type::TEXT_ARRAY)];
+    pub async fn wider_places(
+        &self,
+        workloads: &[&str],
+        projects: &[&str],
+    ) -> Result<KnownPlaces, StoreError> {
+        let sql = self.sql("SELECT * FROM {schema}.oasis_wider_places($1, $2)");
+        let params: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&workloads, Type::TEXT_ARRAY), (&projects, Type::TEXT_ARRAY)];
         let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
-        let wider = |row: &tokio_postgres::Row| -> Result<WiderPlaces, StoreError> {
+        let mut known = KnownPlaces::default();
+        for row in &rows {
             // A program could have written any text with SQL.
-            let id = |name| -> Result<Option<String>, StoreError> {
-                let text: Option<String> = row.try_get(name)?;
+            let id = |nth| -> Result<Option<String>, StoreError> {
+                let text: Option<String> = row.try_get(nth)?;
                 Ok(text.filter(|text| ResourceId::parse(text).is_ok()))
             };
-            let at = |name| -> Result<i64, StoreError> {
-                Ok(row.try_get::<_, Option<i64>>(name)?.unwrap_or_default())
+            let at = |nth| -> Result<i64, StoreError> {
+                Ok(row.try_get::<_, Option<i64>>(nth)?.unwrap_or_default())
             };
-            let (project_at, cluster_at) = match place {
-                Place::Workload => (at("project_at")?, at("cluster_at")?),
-                Place::Project | Place::Cluster => (0, at("cluster_at")?),
-            };
-            let project = if place == Place::Workload { id("project")? } else { None };
-            let cluster = id("cluster")?.filter(|_| cluster_at >= project_at);
+            let is_workload: bool = row.try_get(0)?;
+            let (project, project_at) = if is_workload { (id(2)?, at(3)?) } else { (None, 0) };
+            let cluster_at = at(5)?;
+            let cluster = id(4)?.filter(|_| cluster_at >= project_at);
             let cluster_at = if cluster.is_some() { cluster_at } else { 0 };
-            Ok(WiderPlaces { project, cluster, cluster_at })
-        };
-        rows.iter().map(wider).collect()
+            if let Some(place) = id(1)? {
+                let map = if is_workload { &mut known.workloads } else { &mut known.projects };
+                map.insert(place, WiderPlaces { project, cluster, cluster_at });
+            }
+        }
+        Ok(known)
     }
 
     /// The last resource events of a task, with ids below `before`,

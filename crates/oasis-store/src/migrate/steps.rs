@@ -69,6 +69,7 @@ mod tests {
             ("V6__notifications_of_the_schema", 10_761_928_237_354_929_278),
             ("V7__private_streams", 618_983_103_387_533_079),
             ("V8__resources", 7_991_893_777_297_734_144),
+            ("V9__wider_places", 15_194_194_585_333_636_737),
         ];
         assert_eq!(steps, known.map(|(name, checksum)| (name.to_owned(), checksum)));
     }

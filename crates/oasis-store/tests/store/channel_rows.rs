@@ -41,7 +41,7 @@ async fn each_range_gets_its_own_rows() {
         lines(&client, room, 1, 5).await;
     }
     client.batch_execute(&insert_row("room:a", "room.closed", "{}")).await.unwrap();
-    let log = ChannelRange { kinds: vec![Kind::stored("log".into())], ..range("room:a", 0, 9) };
+    let log = ChannelRange { kinds: vec![Kind::stored("log")], ..range("room:a", 0, 9) };
     let ranges = [
         range("room:b", 0, 9),
         range("room:a", 1, 2),

@@ -1,10 +1,11 @@
 //! Tests the reads of resource events, and the indexes that they use.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use oasis_core::resource::{Place, RESOURCES, ResourceId};
 use oasis_core::{Channel, Vtid};
-use oasis_store::{ChannelRange, RangeOrder, Store, WiderPlaces};
+use oasis_store::{ChannelRange, KnownPlaces, RangeOrder, Store, WiderPlaces};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
@@ -92,15 +93,18 @@ async fn the_wider_places_come_from_the_last_event_that_named_them() {
         cluster: cluster.map(str::to_owned),
         cluster_at: cluster.map_or(0, |_| at),
     };
-    assert_eq!(
-        store.wider_places(Place::Workload, &["none", "api"]).await.unwrap(),
-        [places(None, None, 0), places(Some("shop"), None, 0)]
-    );
+    let shop = ("shop".to_owned(), places(None, Some("eu"), 5));
+    let api = |found: WiderPlaces| HashMap::from([("api".to_owned(), found)]);
+    let found = store.wider_places(&["none", "api"], &[]).await.unwrap();
+    assert_eq!(found.workloads["none"], WiderPlaces::default());
+    assert_eq!(found.workloads["api"], places(Some("shop"), None, 0));
+    // The project of a workload is read without being named.
+    assert_eq!(found.projects, HashMap::from([shop.clone()]));
     insert(&client, json!({"workload_id": "api", "cluster_id": "eu"})).await;
-    let api = store.wider_places(Place::Workload, &["api"]).await.unwrap();
-    assert_eq!(api, [places(Some("shop"), Some("eu"), 7)]);
-    assert_eq!(store.wider_places(Place::Project, &["shop"]).await.unwrap(), [places(None, Some("eu"), 5)]);
-    assert_eq!(store.wider_places(Place::Project, &[]).await.unwrap(), []);
+    let found = store.wider_places(&["api"], &["shop", "none"]).await.unwrap();
+    assert_eq!(found.workloads, api(places(Some("shop"), Some("eu"), 7)));
+    assert_eq!(found.projects, HashMap::from([shop, ("none".to_owned(), WiderPlaces::default())]));
+    assert_eq!(store.wider_places(&[], &[]).await.unwrap(), KnownPlaces::default());
 }
 
 #[tokio::test]

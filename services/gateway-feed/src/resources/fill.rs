@@ -1,51 +1,49 @@
 //! Adds the ids that events lack. They come from the last event that named the same workload or project:
 //! from an earlier event of the same request, or else from the table.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use oasis_core::resource::{Place, ResourceEvent};
-use oasis_store::{StoreError, WiderPlaces};
+use oasis_store::{KnownPlaces, StoreError, WiderPlaces};
 
 use super::requests::Resources;
 
 /// The events of a request are newer than all events of the table. No table ever has this id.
 const AFTER_ALL_IDS: i64 = i64::MAX / 2;
 
-/// The wider places of workloads, or of projects, by their ids.
-type Known = HashMap<String, WiderPlaces>;
-
 impl Resources {
     /// Adds the ids that events lack.
     pub(super) async fn fill(&self, events: &mut [ResourceEvent]) -> Result<(), StoreError> {
-        let lacks = |event: &ResourceEvent, place| event.id(place).is_none();
-        let lacking = |event: &&ResourceEvent| lacks(event, Place::Project) || lacks(event, Place::Cluster);
-        let lacking: Vec<&ResourceEvent> = events.iter().filter(lacking).collect();
-        let workloads = lacking.iter().filter_map(|event| event.id(Place::Workload));
-        let mut workloads = self.known(Place::Workload, workloads.collect()).await?;
-        let projects = lacking.iter().filter_map(|event| event.id(Place::Project));
-        let projects = projects.chain(workloads.values().filter_map(|known| known.project.as_deref()));
-        let mut projects = self.known(Place::Project, projects.collect()).await?;
+        let mut known = self.known(events).await?;
         for (now, event) in (AFTER_ALL_IDS..).zip(events) {
-            complete(event, now, &mut workloads, &mut projects);
+            complete(event, now, &mut known);
         }
         Ok(())
     }
 
-    async fn known(&self, place: Place, ids: BTreeSet<&str>) -> Result<Known, StoreError> {
-        if ids.is_empty() {
-            return Ok(Known::new());
+    /// Reads what the table knows about the workloads and projects of the events that lack an id.
+    async fn known(&self, events: &[ResourceEvent]) -> Result<KnownPlaces, StoreError> {
+        let lacks = |event: &ResourceEvent, place| event.id(place).is_none();
+        let lacking = |event: &&ResourceEvent| lacks(event, Place::Project) || lacks(event, Place::Cluster);
+        let lacking: Vec<&ResourceEvent> = events.iter().filter(lacking).collect();
+        let ids_of = |place| {
+            let ids: BTreeSet<&str> = lacking.iter().filter_map(|event| event.id(place)).collect();
+            Vec::from_iter(ids)
+        };
+        let (workloads, projects) = (ids_of(Place::Workload), ids_of(Place::Project));
+        if workloads.is_empty() && projects.is_empty() {
+            return Ok(KnownPlaces::default());
         }
-        let ids: Vec<&str> = ids.into_iter().collect();
         // The semaphore is never closed.
         let _turn = self.reads.acquire().await.ok();
-        let found = self.store.wider_places(place, &ids).await?;
-        Ok(ids.into_iter().map(str::to_owned).zip(found).collect())
+        self.store.wider_places(&workloads, &projects).await
     }
 }
 
 /// Adds the ids that an event lacks, and records its ids for the events after it. `now` is the place of the
 /// event in the order of all events.
-fn complete(event: &mut ResourceEvent, now: i64, workloads: &mut Known, projects: &mut Known) {
+fn complete(event: &mut ResourceEvent, now: i64, known: &mut KnownPlaces) {
+    let KnownPlaces { workloads, projects } = known;
     let of = |event: &ResourceEvent, place| event.id(place).map(str::to_owned);
     let mut of_workload = None;
     if let Some(workload) = of(event, Place::Workload) {
@@ -90,7 +88,7 @@ mod tests {
     /// The project and the cluster of each event after it has been filled. An event is its workload,
     /// project and cluster; `-` stands for an id that it does not state.
     fn filled<const N: usize>(events: [&str; N]) -> [String; N] {
-        let (mut workloads, mut projects) = (Known::new(), Known::new());
+        let mut known = KnownPlaces::default();
         let mut now = 0;
         events.map(|text| {
             let mut fields = json!({"event_type": "error_report", "error_type": "x", "message": "m"});
@@ -102,7 +100,7 @@ mod tests {
             let Value::Object(fields) = fields else { unreachable!() };
             let mut event = ResourceEvent::read(fields, "2026-01-02T03:04:05Z".parse().unwrap()).unwrap();
             now += 1;
-            complete(&mut event, now, &mut workloads, &mut projects);
+            complete(&mut event, now, &mut known);
             let id = |place| event.id(place).unwrap_or("-");
             format!("{} {}", id(Place::Project), id(Place::Cluster))
         })

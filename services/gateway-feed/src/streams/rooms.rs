@@ -104,7 +104,7 @@ impl Stream for RoomLogs {
     }
 
     fn rows(room: &RoomId, _tail: &usize) -> Vec<Selected> {
-        let kind = [kinds::LOG, kinds::CLOSED].map(|kind| Kind::stored(kind.to_owned())).to_vec();
+        let kind = [kinds::LOG, kinds::CLOSED].map(Kind::stored).to_vec();
         vec![Filter { kind, ..Filter::all(room.channel().clone()) }.into()]
     }
 

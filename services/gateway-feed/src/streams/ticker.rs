@@ -119,8 +119,8 @@ impl Stream for Ticker {
             module: row.module.clone(),
             kind: row.kind.clone(),
             channel: row.channel.clone(),
-            title: String::new(),
-            reference: String::new(),
+            title: "".into(),
+            reference: "".into(),
             link: None,
             meta: None,
             ..*row

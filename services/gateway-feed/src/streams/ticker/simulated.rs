@@ -47,9 +47,9 @@ fn event(nth: u64, ts: Ts) -> StoredEvent {
     StoredEvent {
         id: 0,
         ts,
-        layer: Layer::stored(event.layer().to_owned()),
-        title: event.title(),
-        reference: event.reference(),
+        layer: Layer::stored(event.layer()),
+        title: event.title().into(),
+        reference: event.reference().into(),
         task: event.task,
         module: event.module,
         source,
