@@ -105,7 +105,7 @@ async function closeTheRoom({ text }) {
 
 const withoutTimesAndIds = (shown) =>
   shown
-    .replaceAll(/"(timestamp|createdAt|updatedAt|connection_id)":("[^"]*"|[\d.]+)/g, '"$1":"…"')
+    .replaceAll(/"(timestamp|createdAt|updatedAt|finishedAt|connection_id)":("[^"]*"|[\d.]+)/g, '"$1":"…"')
     .replaceAll(/(^id: |"(?:id|cursor|lastId)":)\d+/gm, "$1…")
     .trim();
 
@@ -230,6 +230,9 @@ const BLOCKS = [
   ["docs/agents.md", "Heartbeat::start", compiledIn("services/heartbeat-agent/src/lib.rs")],
   ["docs/api.md", '"kind": "task.init"', ingested],
   ["docs/api.md", '"agent": "planner"', fieldsOfAnAgent],
+  ["docs/casts.md", "curl -N", follow("event: status")],
+  ["docs/casts.md", "event: complete", endOfTheStream],
+  ["docs/casts.md", "event: status", shownByTheStream],
   ["docs/console.md", "proxy_pass", because("console/tests/browser/prefix.test.js uses such a proxy")],
   ["docs/database.md", "oasis import", because("tests of the command line run these commands")],
   ["docs/database.md", "fit unchanged", because("a test of the command line checks this output")],

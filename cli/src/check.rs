@@ -1,8 +1,9 @@
-//! `oasis check`: checks a database as `/ready` of a gateway does, and rebuilds the states of rooms.
+//! `oasis check`: checks a database as `/ready` of a gateway does, and rebuilds the states of rooms and
+//! casts.
 
 use std::process::ExitCode;
 
-use oasis_core::Channel;
+use oasis_core::cast::CASTS;
 use oasis_store::{DatabaseArgs, Need, Store};
 
 use crate::database;
@@ -14,9 +15,10 @@ Examples:
   DATABASE_URL=\"$(cat .oasis/database-url)\" oasis check --rebuild
 
 The exit code is 1 if there is a problem. --rebuild computes the state of each
-room from its rows, for example after a restore. It deletes nothing, and no user
-gets more access. If the state and the rows of a room disagree, only users who
-have access according to both can read or change the room.";
+room and cast from its rows, for example after a restore. It deletes nothing, and
+no user gets more access. If the state and the rows of a room disagree, only users
+who have access according to both can read or change the room. If those of a cast
+disagree about its owner, no user can read the cast.";
 
 /// Flags of `oasis check`.
 #[derive(clap::Args, Debug)]
@@ -24,13 +26,13 @@ have access according to both can read or change the room.";
 pub(crate) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Compute the states of all rooms from their rows
+    /// Compute the states of all rooms and casts from their rows
     #[arg(long)]
     rebuild: bool,
 }
 
-/// Checks the database. With `--rebuild`, first rebuilds the states of rooms. The exit code is 1 if there is
-/// a problem.
+/// Checks the database. With `--rebuild`, first rebuilds the states of rooms and casts. The exit code is 1
+/// if there is a problem.
 ///
 /// # Errors
 /// The states cannot be rebuilt, or standard output cannot be written.
@@ -55,16 +57,23 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn rebuild(store: &Store) -> anyhow::Result<()> {
     let rebuilt = store.rebuild_channels().await?;
     line(format_args!(
-        "read the rows of {} rooms: added the states of {}, and corrected {}",
+        "read the rows of {} rooms and casts: added the states of {}, and corrected {}",
         rebuilt.channels,
         rebuilt.added.len(),
         rebuilt.corrected.len()
     ))?;
-    for room in rebuilt.narrowed.iter().filter_map(Channel::id) {
-        notice(format_args!(
-            "the state and the rows of room {room} disagree, so access to it is limited: set its owner and \
-             its readers again"
-        ));
+    for channel in &rebuilt.narrowed {
+        let id = channel.id().unwrap_or_default();
+        if channel.family() == CASTS {
+            notice(format_args!(
+                "the state and the rows of cast {id} disagree about its owner, so no user can read it"
+            ));
+        } else {
+            notice(format_args!(
+                "the state and the rows of room {id} disagree, so access to it is limited: set its owner \
+                 and its readers again"
+            ));
+        }
     }
     Ok(())
 }

@@ -138,7 +138,7 @@ macro_rules! channel_id {
                 }
             }
 
-            #[doc = concat!("The ", $what, " whose rows are in `channel`. `None` if this is another channel.")]
+            #[doc = concat!("The ", $what, " with this channel. `None` if this is another channel.")]
             pub fn of_channel(channel: &$crate::Channel) -> Option<Self> {
                 (channel.family() == $family && channel.id().is_some()).then(|| Self(channel.clone()))
             }

@@ -7,6 +7,7 @@
 //! the rule for links is less strict in SQL.
 
 pub mod bridge;
+pub mod cast;
 pub mod github;
 pub mod meta;
 pub mod ping;
@@ -14,6 +15,7 @@ pub mod report;
 pub mod resource;
 pub mod room;
 
+mod cast_state;
 mod chain;
 mod channel;
 mod escapes;
@@ -26,10 +28,12 @@ mod link;
 mod names;
 mod room_state;
 mod sets;
+mod state_row;
 mod task;
 mod ts;
 mod vtid;
 
+pub use cast_state::CastState;
 pub use chain::chain;
 pub use channel::{Channel, Family};
 pub use escapes::repair_escapes;
@@ -41,8 +45,9 @@ pub use json::parse_json;
 pub use link::Link;
 pub use meta::{Meta, MetaValue};
 pub use names::{Kind, Layer, Module};
-pub use room_state::{RoomRow, RoomState};
+pub use room_state::RoomState;
 pub use sets::{Source, Status};
+pub use state_row::StateRow;
 pub use task::Task;
 pub use ts::Ts;
 pub use vtid::Vtid;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::invisible::MOST_NAME_BYTES;
 use crate::room::{Readers, kinds};
+use crate::state_row::StateRow;
 use crate::ts::Ts;
 
 /// The current state of a room.
@@ -26,24 +27,11 @@ pub struct RoomState {
     pub updated_at: Ts,
 }
 
-/// A row of a room, as [`RoomState::fold`] needs it.
-#[derive(Debug, Clone, Copy)]
-pub struct RoomRow<'a> {
-    /// The id of the row.
-    pub id: i64,
-    /// The kind of the row.
-    pub kind: &'a str,
-    /// The `meta` of the row. Its members may have any names and values.
-    pub meta: &'a Map<String, Value>,
-    /// When the row was recorded.
-    pub recorded_at: Ts,
-}
-
 impl RoomState {
     /// The state after one more row. `None` means that the room has not been opened. These rows have no
     /// effect: a line, a second opening, a second closing, and a change before the opening. The function
     /// `oasis_channels_fold` in `migrations/` does the same.
-    pub fn fold(state: Option<Self>, row: RoomRow<'_>) -> Option<Self> {
+    pub fn fold(state: Option<Self>, row: StateRow<'_>) -> Option<Self> {
         let Some(mut state) = state else {
             return (row.kind == kinds::OPENED).then(|| Self::opened(row));
         };
@@ -72,7 +60,7 @@ impl RoomState {
         Some(state)
     }
 
-    fn opened(row: RoomRow<'_>) -> Self {
+    fn opened(row: StateRow<'_>) -> Self {
         let text = |key| match member(row.meta, key) {
             Member::Text(text) => Some(text.to_owned()),
             Member::Absent | Member::Null => None,
@@ -119,7 +107,7 @@ mod tests {
         rows.iter().zip(1..).fold(None, |state, ((kind, meta), id)| {
             let meta = meta.as_object().unwrap();
             let recorded_at = Ts::from_unix_seconds(id).unwrap();
-            RoomState::fold(state, RoomRow { id, kind, meta, recorded_at })
+            RoomState::fold(state, StateRow { id, kind, meta, recorded_at })
         })
     }
 

@@ -128,6 +128,12 @@ impl ApiError {
             .header(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS))
     }
 
+    /// Replaces the code.
+    #[must_use]
+    pub fn with_code(self, code: &'static str) -> Self {
+        Self { code, ..self }
+    }
+
     /// Adds a hint about what the caller can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -2,7 +2,7 @@
 //! this table up to date.
 
 use jiff::Timestamp;
-use oasis_core::{Channel, Invalid, RoomState, Task, Ts};
+use oasis_core::{CastState, Channel, Invalid, Meta, RoomState, Task, Ts};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -10,20 +10,29 @@ use crate::error::StoreError;
 use crate::marks::HEAD;
 use crate::store::Store;
 
-/// The current state of a channel.
+/// The current state of a channel. `S` is [`RoomState`] or [`CastState`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChannelState {
+pub struct ChannelState<S> {
     /// The channel.
     pub channel: Channel,
-    /// The state of the room. So far, only rooms have states.
-    pub room: RoomState,
+    /// The state.
+    pub state: S,
+}
+
+/// A kind of state that `oasis_channels` stores.
+pub trait StoredState: Sized + Send + Sync + 'static {
+    /// Reads the state from a row with the columns of `oasis_channels`.
+    ///
+    /// # Errors
+    /// When the row was written by a newer version, or is the state of another kind of channel.
+    fn read(row: &Row) -> Result<Self, StoreError>;
 }
 
 /// The states of some channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChannelStates {
+pub struct ChannelStates<S> {
     /// The states of the channels that exist, in any order.
-    pub states: Vec<ChannelState>,
+    pub states: Vec<ChannelState<S>>,
     /// The highest id that is known to have been in the table when the states were read.
     pub head: i64,
 }
@@ -44,36 +53,66 @@ pub struct RoomQuery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomPage {
     /// The rooms. The room with the newest change is first.
-    pub rooms: Vec<ChannelState>,
+    pub rooms: Vec<ChannelState<RoomState>>,
     /// The value of [`RoomQuery::before`] for the next page. `None` if this is the last page.
     pub next: Option<i64>,
 }
 
 /// The columns of a [`ChannelState`].
-const COLUMNS: &str = "c.channel, c.owner, c.readers, c.state, c.data ->> 'title' AS title, c.last_id, \
-    c.created_at, c.updated_at";
+pub(crate) const COLUMNS: &str = "c.channel, c.owner, c.readers, c.state, c.attempt, c.data::text AS data, \
+    c.data ->> 'title' AS title, c.last_id, c.created_at, c.updated_at";
 /// The maximum number of rooms of one task. Any further rooms are never listed for this task.
 const MOST_ROOMS_OF_TASK: i64 = 10_000;
 
-impl ChannelState {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
+impl<S: StoredState> ChannelState<S> {
+    pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { channel: Channel::stored(row.try_get("channel")?), state: S::read(row)? })
+    }
+}
+
+/// The error for a state that this version does not know.
+fn newer(last_id: i64, why: Invalid) -> StoreError {
+    StoreError::Newer { id: last_id, why }
+}
+
+fn time(row: &Row, column: &str) -> Result<Ts, StoreError> {
+    Ok(Ts::clamped(row.try_get::<_, Timestamp>(column)?))
+}
+
+impl StoredState for RoomState {
+    fn read(row: &Row) -> Result<Self, StoreError> {
         let last_id = row.try_get("last_id")?;
-        let newer = |why| StoreError::Newer { id: last_id, why };
-        let time = |column| row.try_get::<_, Timestamp>(column).map(Ts::clamped);
-        let room = RoomState {
+        Ok(Self {
             owner: row.try_get("owner")?,
-            readers: row.try_get::<_, &str>("readers")?.parse().map_err(newer)?,
+            readers: row.try_get::<_, &str>("readers")?.parse().map_err(|why| newer(last_id, why))?,
             is_closed: match row.try_get("state")? {
                 "open" => false,
                 "closed" => true,
-                other => return Err(newer(Invalid::new(format!("{other} is not a state of a channel")))),
+                other => {
+                    return Err(newer(last_id, Invalid::new(format!("{other} is not a state of a room"))));
+                }
             },
             title: row.try_get("title")?,
             last_id,
-            created_at: time("created_at")?,
-            updated_at: time("updated_at")?,
-        };
-        Ok(Self { channel: Channel::stored(row.try_get("channel")?), room })
+            created_at: time(row, "created_at")?,
+            updated_at: time(row, "updated_at")?,
+        })
+    }
+}
+
+impl StoredState for CastState {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let last_id = row.try_get("last_id")?;
+        let data = Meta::stored(row.try_get("data")?);
+        Ok(Self {
+            owner: row.try_get("owner")?,
+            status: row.try_get::<_, &str>("state")?.parse().map_err(|why| newer(last_id, why))?,
+            attempt: row.try_get("attempt")?,
+            data: data.as_map().clone(),
+            last_id,
+            created_at: time(row, "created_at")?,
+            updated_at: time(row, "updated_at")?,
+        })
     }
 }
 
@@ -82,7 +121,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
-    pub async fn channels(&self, channels: &[Channel]) -> Result<ChannelStates, StoreError> {
+    pub async fn channels<S: StoredState>(
+        &self,
+        channels: &[Channel],
+    ) -> Result<ChannelStates<S>, StoreError> {
         let names: Vec<&str> = channels.iter().map(Channel::as_str).collect();
         let sql = self.sql(&format!(
             "SELECT {HEAD} AS head, {COLUMNS} FROM (SELECT) AS one \
@@ -116,11 +158,12 @@ impl Store {
             vec![(&viewer, Type::TEXT), (&before, Type::INT8), (&limit, Type::INT8)];
         params.extend(vtid.as_ref().map(|vtid| (vtid as &(dyn ToSql + Sync), Type::TEXT)));
         let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
-        let mut rooms = rows.iter().map(ChannelState::from_row).collect::<Result<Vec<_>, _>>()?;
+        let mut rooms: Vec<ChannelState<RoomState>> =
+            rows.iter().map(ChannelState::from_row).collect::<Result<_, _>>()?;
         let most = usize::try_from(select.limit).unwrap_or_default();
         let more = rooms.len() > most;
         rooms.truncate(most);
-        Ok(RoomPage { next: rooms.last().filter(|_| more).map(|last| last.room.last_id), rooms })
+        Ok(RoomPage { next: rooms.last().filter(|_| more).map(|last| last.state.last_id), rooms })
     }
 }
 

@@ -1,5 +1,5 @@
 //! Contains all SQL of OASIS DevHub. This crate appends to the table `oasis_events`, reads the table, and
-//! follows the table. The crate also reads the states and the lines of rooms and resource events, stores
+//! follows the table. The crate also reads the states of rooms and casts, lines and resource events, stores
 //! API keys and revocations, reads the events of agents, stores the state of the deploy-watcher, checks and
 //! migrates the database, deletes old events, and reads tables of other applications for an import.
 //!
@@ -11,6 +11,7 @@
 mod agents;
 mod api_keys;
 mod append;
+mod casts;
 mod channel_rows;
 mod channels;
 mod check;
@@ -39,8 +40,9 @@ mod watch;
 pub use agents::{AgentEvent, ENDED_AGENTS_STAY, LOSSES_OF_AGENT, MOST_AGENTS};
 pub use api_keys::{ApiKey, NewApiKey};
 pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender, PreparedEvent, Refusal, RefusedEvent};
+pub use casts::CastPage;
 pub use channel_rows::{ChannelPage, ChannelPages, ChannelRange, RangeOrder};
-pub use channels::{ChannelState, ChannelStates, RoomPage, RoomQuery};
+pub use channels::{ChannelState, ChannelStates, RoomPage, RoomQuery, StoredState};
 pub use check::{Need, Readiness};
 pub use config::{DatabaseArgs, DatabaseUrl, UrlError};
 pub use deploys::{Attribution, RequestLookup};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oasis_core::Family;
+use oasis_core::cast::CASTS;
+use oasis_core::cast::kinds::CHANGES;
 use oasis_core::room::ROOMS;
 use tokio_postgres::types::Type;
 
@@ -38,8 +40,9 @@ struct StepSql {
     reached: String,
     /// Moves the mark of the family.
     mark: &'static str,
-    /// Another subquery: for rooms, it deletes states that are no longer needed. Empty for other families.
-    also: &'static str,
+    /// Another subquery: for rooms and casts, it deletes states that are no longer needed. Empty for other
+    /// families.
+    also: String,
 }
 
 impl StepSql {
@@ -53,7 +56,7 @@ impl StepSql {
                 old: old.to_owned(),
                 reached: "CASE WHEN count(*) < $4 THEN $3 - 1 ELSE max(id) END".to_owned(),
                 mark: "pruned_through = greatest(pruned_through, gone.through)",
-                also: "",
+                also: String::new(),
             };
         }
         let mark = "families = jsonb_set(families, ARRAY[$1], to_jsonb(greatest( \
@@ -61,20 +64,28 @@ impl StepSql {
         if family.as_str() == ACCESS {
             // There are few revocations, so one transaction deletes all revocations that have ended.
             let old = "SELECT unnest($5) WHERE $2 < $3 AND $4 > 0".to_owned();
-            return Self { old, reached: "$3 - 1".to_owned(), mark, also: "" };
+            return Self { old, reached: "$3 - 1".to_owned(), mark, also: String::new() };
         }
         // Other families have no separate index. So each transaction looks at a fixed number of rows, which
         // may belong to any channel.
         let window = "SELECT e.id, e.channel, e.kind FROM {schema}.oasis_events AS e \
                       WHERE e.id > $2 AND e.id < $3 ORDER BY e.id LIMIT $4";
-        let (goes, also) = match family.as_str() {
-            ROOMS => (ROOM_ROW_GOES, ROOMS_END),
-            _ => ("true", ""),
+        let (may_delete, also) = match family.as_str() {
+            ROOMS => {
+                let kinds = "'room.opened', 'room.updated'";
+                (may_delete(kinds, "'open'"), delete_ended_states("'closed'"))
+            }
+            CASTS => {
+                let kinds = CHANGES.map(|kind| format!("'{kind}'")).join(", ");
+                (may_delete(&kinds, "'queued', 'running'"), delete_ended_states("'succeeded', 'failed'"))
+            }
+            _ => ("true".to_owned(), String::new()),
         };
         Self {
             old: format!(
                 "SELECT e.id FROM ({window}) AS e \
-                 WHERE (e.channel = $1 OR starts_with(e.channel, $1 || ':')) AND $5 IS NOT NULL AND {goes}"
+                 WHERE (e.channel = $1 OR starts_with(e.channel, $1 || ':')) AND $5 IS NOT NULL \
+                   AND {may_delete}"
             ),
             reached: format!(
                 "(SELECT CASE WHEN count(*) < $4 THEN $3 - 1 ELSE max(id) END FROM ({window}) AS seen)"
@@ -85,18 +96,27 @@ impl StepSql {
     }
 }
 
-/// Whether a row of a room may be deleted, as an SQL condition. The rows that define the state of an open
-/// room are kept.
-const ROOM_ROW_GOES: &str = "NOT (e.kind IN ('room.opened', 'room.updated') AND EXISTS ( \
-    SELECT FROM {schema}.oasis_channels AS c WHERE c.channel = e.channel AND c.state = 'open'))";
-/// Deletes the states of the closed rooms that have lost their last row. If a writer has locked a state, the
-/// next prune deletes it, so that writers and prunes do not wait for each other.
-const ROOMS_END: &str = ", ended AS (DELETE FROM {schema}.oasis_channels WHERE channel IN ( \
-    SELECT c.channel FROM {schema}.oasis_channels AS c, gone \
-    WHERE c.state = 'closed' AND c.channel IN (SELECT deleted.channel FROM deleted) \
-      AND NOT EXISTS (SELECT FROM {schema}.oasis_events AS e \
-        WHERE e.channel <> 'devhub' AND e.channel = c.channel AND e.id + 0 > gone.reached) \
-    FOR UPDATE OF c SKIP LOCKED))";
+/// Whether a row may be deleted, as an SQL condition. The rows of `kinds` define the state of a channel. They
+/// are kept while the state of the channel is one of `active`. Both are lists of SQL texts.
+fn may_delete(kinds: &str, active: &str) -> String {
+    format!(
+        "NOT (e.kind IN ({kinds}) AND EXISTS (SELECT FROM {{schema}}.oasis_channels AS c \
+           WHERE c.channel = e.channel AND c.state IN ({active})))"
+    )
+}
+
+/// Deletes the states of the channels that have `ended` and have lost their last row. If a writer has locked
+/// a state, the next prune deletes it, so that writers and prunes do not wait for each other.
+fn delete_ended_states(ended: &str) -> String {
+    format!(
+        ", ended AS (DELETE FROM {{schema}}.oasis_channels WHERE channel IN ( \
+           SELECT c.channel FROM {{schema}}.oasis_channels AS c, gone \
+           WHERE c.state IN ({ended}) AND c.channel IN (SELECT deleted.channel FROM deleted) \
+             AND NOT EXISTS (SELECT FROM {{schema}}.oasis_events AS e \
+               WHERE e.channel <> 'devhub' AND e.channel = c.channel AND e.id + 0 > gone.reached) \
+           FOR UPDATE OF c SKIP LOCKED))"
+    )
+}
 
 /// The mark of the family $1, which is the highest deleted id, as an SQL expression.
 const MARK: &str = "(SELECT CASE WHEN $1 = 'devhub' THEN pruned_through \
@@ -109,9 +129,9 @@ impl Store {
     const PRUNE_STEP: i64 = 10_000;
 
     /// Deletes every event of `family` that was recorded more than `keep` ago, oldest first, in short
-    /// transactions. Two kinds of rows are kept longer: the rows that define the state of an open room, and
-    /// the revocations that have not ended. Each transaction that deletes rows moves the mark of the family
-    /// and wakes the readers. `progress` receives the number of rows deleted so far.
+    /// transactions. Some rows are kept longer: the rows that define the state of an open room or of an
+    /// unfinished cast, and the revocations that have not ended. Each transaction that deletes rows moves
+    /// the mark of the family and wakes the readers. `progress` receives the number of rows deleted so far.
     ///
     /// # Errors
     /// When the database can't be reached or refuses a statement. Earlier transactions stay committed.

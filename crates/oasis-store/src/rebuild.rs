@@ -20,24 +20,33 @@ pub struct Rebuilt {
     pub narrowed: Vec<Channel>,
 }
 
+/// The functions that rebuild the states: of rooms and of casts.
+const REBUILDS: [&str; 2] = ["oasis_channels_rebuild", "oasis_casts_rebuild"];
 /// The number of channels of one transaction. Writers wait for the end of the transaction.
 const PAGE: i64 = 500;
 
 impl Store {
-    /// Computes the states of all rooms from their rows, and merges the result into the stored states.
-    /// Nothing is deleted, and no user gets more access than before. A room without an opening row gets no
-    /// state.
+    /// Computes the states of all rooms and casts from their rows, and merges the result into the stored
+    /// states. Nothing is deleted, and no user gets more access than before. A room or a cast without an
+    /// opening row gets no state.
     ///
     /// # Errors
     /// When the database can't be reached or refuses a statement. Earlier transactions stay committed.
     pub async fn rebuild_channels(&self) -> Result<Rebuilt, StoreError> {
-        let sql = self.sql("SELECT channel, outcome FROM {schema}.oasis_channels_rebuild($1, $2)");
         let mut rebuilt = Rebuilt::default();
+        for function in REBUILDS {
+            self.rebuild(function, &mut rebuilt).await?;
+        }
+        Ok(rebuilt)
+    }
+
+    async fn rebuild(&self, function: &str, rebuilt: &mut Rebuilt) -> Result<(), StoreError> {
+        let sql = self.sql(&format!("SELECT channel, outcome FROM {{schema}}.{function}($1, $2)"));
         let mut after = String::new();
         loop {
             let params: [(&(dyn ToSql + Sync), Type); 2] = [(&after, Type::TEXT), (&PAGE, Type::INT8)];
             let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
-            let Some(last) = rows.last() else { return Ok(rebuilt) };
+            let Some(last) = rows.last() else { return Ok(()) };
             after = last.try_get("channel")?;
             for row in &rows {
                 let channel = Channel::stored(row.try_get("channel")?);

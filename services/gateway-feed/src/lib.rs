@@ -9,8 +9,10 @@
 mod access;
 mod agents;
 mod batch;
+mod casts;
 mod config;
 mod console;
+mod directory;
 mod fanout;
 mod health;
 mod ingest;
@@ -36,14 +38,17 @@ pub use config::{Config, NAME};
 
 use crate::access::{Callers, Readers, Revocations, Senders};
 use crate::agents::Agents;
+use crate::casts::Casts;
+use crate::directory::Directory;
 use crate::fanout::table::Database;
 use crate::fanout::topics::RECENT;
 use crate::query::{AnswerBudget, EventQueries};
 use crate::resources::Resources;
 use crate::rights::Rights;
-use crate::rooms::{Directory, Rooms};
+use crate::rooms::Rooms;
 use crate::routes::Gateway;
 use crate::streams::Streams;
+use crate::streams::casts::CastEvents;
 use crate::streams::rooms::RoomLogs;
 
 /// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at the start and at
@@ -60,18 +65,23 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
     let revocations = Arc::new(Revocations::default());
-    let directory = Arc::new(Directory::new(store.clone()));
-    let room_logs = RoomLogs::new(directory.clone(), revocations.clone(), config.max_subscribers);
+    let room_directory = Arc::new(Directory::new(store.clone()));
+    let room_logs = RoomLogs::new(room_directory.clone(), revocations.clone(), config.max_subscribers);
+    let cast_directory = Arc::new(Directory::new(store.clone()));
+    let cast_events =
+        CastEvents::new(store.clone(), cast_directory.clone(), revocations.clone(), config.max_subscribers);
     let streams = Arc::new(Streams::new(
         Arc::new(Database::new(store.clone())),
         config.max_subscribers,
         revocations.clone(),
         room_logs,
+        cast_events,
     ));
     let rights = Arc::new(Rights {
         store: store.clone(),
         revocations: revocations.clone(),
-        rooms: directory.clone(),
+        rooms: room_directory.clone(),
+        casts: cast_directory.clone(),
         streams: streams.clone(),
     });
     let agents = Arc::new(Agents::new());
@@ -111,8 +121,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         senders: Senders::new(config.ingest_tokens, config.ingest_anonymous),
         callers,
         origins: config.cors_origins,
-        rooms: Rooms::new(store.clone(), appender.clone(), (directory, revocations), connections),
+        rooms: Rooms::new(store.clone(), appender.clone(), (room_directory, revocations), connections),
         resources: Resources::new(store.clone(), appender.clone(), connections),
+        casts: Casts::new(store.clone(), appender.clone(), cast_directory, connections),
         store,
         appender,
         streams,

@@ -9,15 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use oasis_core::cast::{CASTS, kinds::CHANGES};
 use oasis_core::room::{ROOMS, kinds};
-use oasis_core::{Channel, chain};
-use oasis_store::{ChannelState, Revocation, Store, StoredEvent, Update};
+use oasis_core::{CastState, Channel, RoomState, chain};
+use oasis_store::{Revocation, Store, StoredEvent, Update};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::access::{self, Revocations, Subject};
 use crate::batch::ReadError;
+use crate::directory::Directory;
 use crate::fanout::ends::CloseReason;
-use crate::rooms::{Directory, may_read};
+use crate::rooms::may_read;
 use crate::streams::Streams;
 
 /// The pause after a failed read of the revocations.
@@ -31,7 +33,8 @@ const LOOK_UP_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) struct Rights {
     pub(crate) store: Store,
     pub(crate) revocations: Arc<Revocations>,
-    pub(crate) rooms: Arc<Directory>,
+    pub(crate) rooms: Arc<Directory<RoomState>>,
+    pub(crate) casts: Arc<Directory<CastState>>,
     pub(crate) streams: Arc<Streams>,
 }
 
@@ -41,14 +44,18 @@ impl Rights {
         match update {
             Update::Start { head, .. } => self.start(*head).await,
             Update::Events(events) => self.observe(events).await,
-            Update::Pruned(_) | Update::Up { .. } | Update::Down(_) => {}
+            // Retention also deletes the states of casts.
+            Update::Pruned(_) => self.casts.clear(),
+            Update::Up { .. } | Update::Down(_) => {}
         }
     }
 
     /// Reads all revocations, and checks every open stream. The tail waits until this succeeds.
     async fn start(&self, head: i64) {
-        self.rooms.seen(head);
+        self.rooms.set_head(head);
         self.rooms.clear();
+        self.casts.set_head(head);
+        self.casts.clear();
         let found = loop {
             let error = match self.store.revocations(0).await {
                 Ok(found) if found.head >= head => break found,
@@ -69,7 +76,8 @@ impl Rights {
 
     async fn observe(&self, events: &[StoredEvent]) {
         let Some(last) = events.last() else { return };
-        self.rooms.seen(last.id);
+        self.rooms.set_head(last.id);
+        self.casts.set_head(last.id);
         let mut changed = Vec::new();
         for event in events.iter().filter(|event| !event.channel.is_devhub()) {
             if let Some(revocation) = Revocation::from_event(event) {
@@ -83,6 +91,8 @@ impl Rights {
                     self.rooms.forget(&event.channel);
                     changed.push(&event.channel);
                 }
+                // The owner of a cast never changes.
+                (CASTS, kind) if CHANGES.contains(&kind) => self.casts.forget(&event.channel),
                 _ => {}
             }
         }
@@ -116,9 +126,8 @@ impl Rights {
         }
         match self.look_up(channel).await {
             Ok(room) => {
-                let refused = |viewer: &access::Viewer| {
-                    room.as_deref().is_none_or(|state| !may_read(&state.room, viewer))
-                };
+                let refused =
+                    |viewer: &access::Viewer| room.as_deref().is_none_or(|room| !may_read(room, viewer));
                 ends.end(&subject, CloseReason::Revoked, refused);
             }
             Err(error) => {
@@ -132,7 +141,7 @@ impl Rights {
     /// Looks up a room. The lookup may fail because a connection of the pool has broken, or because the
     /// server of the pool is a little behind the server of the tail. So failed lookups are repeated for a
     /// second.
-    async fn look_up(&self, channel: &Channel) -> Result<Option<Arc<ChannelState>>, ReadError> {
+    async fn look_up(&self, channel: &Channel) -> Result<Option<Arc<RoomState>>, ReadError> {
         let give_up = Instant::now() + LOOK_UP_WITHIN;
         loop {
             match timeout_at(give_up, self.rooms.read(channel)).await.unwrap_or(Err(ReadError::Late)) {

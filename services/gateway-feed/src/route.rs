@@ -23,6 +23,7 @@ const PAGE: &str = "/";
 const ROOMS: &str = "/api/v1/rooms";
 const RESOURCES: &str = "/api/v1/events";
 const RESOURCE_STREAM: &str = "/api/v1/events/stream";
+const CASTS: &str = "/api/casts";
 const ASSETS: &str = "/-/";
 
 /// A route of the gateway. A path names at most one route.
@@ -51,6 +52,12 @@ pub(crate) enum Route {
     Resources,
     /// The stream of resource events.
     ResourceStream,
+    /// The casts of the user (`GET`), and the opening of a cast (`POST`).
+    Casts,
+    /// A cast. The string is the id, which may be invalid.
+    Cast(String),
+    /// The stream of a cast. The string is the id, which may be invalid.
+    CastEvents(String),
     /// A page of the Live Console.
     Page(Page),
     /// A file that the pages load. The string is the part of the path after `/-/`.
@@ -64,6 +71,8 @@ pub(crate) enum Action {
     Send,
     /// Opens or changes a room.
     Put,
+    /// Changes a cast.
+    Change,
     /// Closes a room.
     Delete,
     /// A browser asks whether a page of another origin may read.
@@ -87,7 +96,15 @@ impl Route {
                 Some(_) => None,
             };
         }
+        if let Some(rest) = path.strip_prefix(CASTS).and_then(|rest| rest.strip_prefix('/')) {
+            return match rest.split_once('/') {
+                None => Some(Self::Cast(rest.to_owned())),
+                Some((id, "events")) => Some(Self::CastEvents(id.to_owned())),
+                Some(_) => None,
+            };
+        }
         match path {
+            CASTS => Some(Self::Casts),
             ROOMS => Some(Self::Rooms),
             RESOURCES => Some(Self::Resources),
             RESOURCE_STREAM => Some(Self::ResourceStream),
@@ -116,6 +133,9 @@ impl Route {
             Self::RoomLogs(_) => "/api/v1/rooms/{id}/logs",
             Self::Resources => RESOURCES,
             Self::ResourceStream => RESOURCE_STREAM,
+            Self::Casts => CASTS,
+            Self::Cast(_) => "/api/casts/{id}",
+            Self::CastEvents(_) => "/api/casts/{id}/events",
             Self::Page(_) => PAGE,
             Self::Asset(_) => ASSETS,
         }
@@ -127,12 +147,16 @@ impl Route {
         match self {
             #[cfg(feature = "test-stream")]
             Self::TestLines(_) => "GET, HEAD, OPTIONS",
-            Self::Feed | Self::Health | Self::Agents | Self::Rooms | Self::ResourceStream => {
-                "GET, HEAD, OPTIONS"
-            }
+            Self::Feed
+            | Self::Health
+            | Self::Agents
+            | Self::Rooms
+            | Self::ResourceStream
+            | Self::CastEvents(_) => "GET, HEAD, OPTIONS",
+            Self::Cast(_) => "GET, HEAD, PATCH, OPTIONS",
             Self::Room(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::RoomLogs(_) => "GET, HEAD, POST, OPTIONS",
-            Self::Events | Self::Resources => "GET, HEAD, POST, OPTIONS",
+            Self::Events | Self::Resources | Self::Casts => "GET, HEAD, POST, OPTIONS",
             Self::Ingest => "POST",
             Self::Page(_) | Self::Asset(_) => "GET, HEAD",
         }
@@ -151,6 +175,7 @@ impl Route {
             Method::GET | Method::HEAD => Some(Action::Read),
             Method::POST => Some(Action::Send),
             Method::PUT => Some(Action::Put),
+            Method::PATCH => Some(Action::Change),
             Method::DELETE => Some(Action::Delete),
             Method::OPTIONS => Some(Action::Preflight),
             _ => None,
@@ -176,7 +201,7 @@ impl Route {
             }
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static("Link, Retry-After, X-VTID, X-Request-Id"),
+                HeaderValue::from_static("ETag, Link, Retry-After, X-VTID, X-Request-Id"),
             );
         }
     }
@@ -203,7 +228,14 @@ impl Route {
     /// Whether every request needs a user or a service.
     fn is_private(&self) -> bool {
         match self {
-            Self::Rooms | Self::Room(_) | Self::RoomLogs(_) | Self::Resources | Self::ResourceStream => true,
+            Self::Rooms
+            | Self::Room(_)
+            | Self::RoomLogs(_)
+            | Self::Resources
+            | Self::ResourceStream
+            | Self::Casts
+            | Self::Cast(_)
+            | Self::CastEvents(_) => true,
             #[cfg(feature = "test-stream")]
             Self::TestLines(_) => false,
             Self::Feed
@@ -242,6 +274,10 @@ mod tests {
             ("/api/v1/events", Some(Route::Resources)),
             ("/api/v1/events/stream", Some(Route::ResourceStream)),
             ("/api/v1/events/streams", None),
+            ("/api/casts", Some(Route::Casts)),
+            ("/api/casts/a.b", Some(Route::Cast("a.b".to_owned()))),
+            ("/api/casts/a/events", Some(Route::CastEvents("a".to_owned()))),
+            ("/api/casts/a/b", None),
             ("/", Some(Route::Page(Page::Top))),
             ("/agents", Some(Route::Page(Page::Top))),
             ("/vtid/DEV-CICDL-0031", Some(Route::Page(Page::Task))),

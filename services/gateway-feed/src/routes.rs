@@ -9,6 +9,7 @@
 //! - `/api/v1/rooms…`: rooms, see [`rooms`]
 //! - `GET /api/v1/events/stream`: resource events, as Server-Sent Events
 //! - `POST /api/v1/events`: writes resource events; `GET /api/v1/events?vtid=…`: those of a task
+//! - `/api/casts…`: casts, see [`casts`]
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms`, `GET /rooms/{ID}`: the Live Console;
 //!   `GET /-/…`: the files that the console loads
 //!
@@ -16,19 +17,23 @@
 
 use std::sync::Arc;
 
+use hyper::StatusCode;
 use hyper::header::HeaderMap;
-use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Response};
+use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Response, response};
 use oasis_store::{Appender, Need, Store};
 use serde_json::{Map, Value};
 
 use crate::access::{Callers, Origins, Readers, Senders, Viewer};
 use crate::agents::Agents;
+use crate::casts::{self, Casts, with_cast_code};
+use crate::fanout::source::Begin;
 use crate::health::health;
 use crate::meant::Meant;
 use crate::query::{self, AnswerBudget, EventQueries, params};
 use crate::resources::{Resources, Selection};
 use crate::rooms::{self, Rooms};
 use crate::route::{Action, Route};
+use crate::streams::casts::CastWant;
 use crate::streams::{StreamRequest, Streams, rooms as room_logs, ticker};
 use crate::{config, console, ingest};
 
@@ -45,6 +50,7 @@ pub(crate) struct Gateway {
     pub(crate) origins: Origins,
     pub(crate) rooms: Rooms,
     pub(crate) resources: Resources,
+    pub(crate) casts: Casts,
     /// Whether the test stream is served.
     #[cfg(feature = "test-stream")]
     pub(crate) test_stream: bool,
@@ -106,6 +112,9 @@ impl App for Gateway {
                 self.resources.write(self.callers.admit(&request).await?, request, context).await
             }
             Route::ResourceStream => self.resource_events(&request).await,
+            Route::Casts | Route::Cast(_) | Route::CastEvents(_) => {
+                self.casts(route, action, request, context).await.map_err(with_cast_code)
+            }
             // The script of the page reads the query, so the query is not checked here.
             Route::Page(page) => page.answer(self.readers.admit(&request).await, request.headers()),
             Route::Asset(path) => console::asset(path, request.headers()),
@@ -170,7 +179,7 @@ impl Gateway {
             Action::Read => self.rooms.show(&room, &*caller.viewer()?, &request).await,
             Action::Put => self.rooms.put(&room, caller, request, context).await,
             Action::Delete => self.rooms.close(&room, caller, &request).await,
-            Action::Send | Action::Preflight => Err(ApiError::not_found()),
+            Action::Send | Action::Change | Action::Preflight => Err(ApiError::not_found()),
         }
     }
 
@@ -203,8 +212,56 @@ impl Gateway {
                 let caller = self.callers.admit(&request).await?;
                 self.rooms.write(&rooms::id(id)?, caller, request, context).await
             }
-            Action::Put | Action::Delete | Action::Preflight => Err(ApiError::not_found()),
+            Action::Put | Action::Change | Action::Delete | Action::Preflight => Err(ApiError::not_found()),
         }
+    }
+
+    /// Answers a request about casts.
+    async fn casts(
+        &self,
+        route: &Route,
+        action: Action,
+        request: Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
+        match (route, action) {
+            (Route::Casts, Action::Read) => self.casts.list(&*self.viewer(&request).await?, &request).await,
+            (Route::Casts, Action::Send) => {
+                self.casts.open(self.callers.admit(&request).await?, request, context).await
+            }
+            (Route::Cast(id), Action::Read) => {
+                let viewer = self.viewer(&request).await?;
+                self.casts.show(&casts::id(id)?, &viewer, &request).await
+            }
+            (Route::Cast(id), Action::Change) => {
+                let caller = self.callers.admit(&request).await?;
+                self.casts.change(&casts::id(id)?, caller, request, context).await
+            }
+            (Route::CastEvents(id), Action::Read) => self.cast_events(&request, id).await,
+            _ => Err(ApiError::not_found()),
+        }
+    }
+
+    /// Opens the stream of a cast. A client that already knows the end of the cast gets 204, after which no
+    /// EventSource reconnects. A cursor above the head may belong to another table.
+    async fn cast_events(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
+        // As for the ticker, a revoked credential is refused when the stream admits the viewer.
+        let viewer = self.callers.identify(request).await?.viewer()?;
+        let topic = casts::id(id)?;
+        let query = Query::parse(request.uri().query(), query::CAST)?;
+        let want = CastWant { user: viewer.user.clone(), events: params::values(&query, "events")? };
+        let begin = query::begin(&query, request.headers())?;
+        if let Begin::After(known) = begin
+            && let Ok(Some(cast)) = self.casts.known_state(&topic).await
+            && cast.is_owned_by(&viewer.user)
+            && cast.status.is_final()
+            && (cast.last_id..=self.casts.head()).contains(&known)
+        {
+            self.callers.check(&viewer).await?;
+            return Ok(response::status(StatusCode::NO_CONTENT));
+        }
+        let stream_request = StreamRequest { viewer, topic, want, begin };
+        self.streams.open(&self.streams.casts, stream_request).await
     }
 
     /// Opens the stream of resource events.

@@ -165,7 +165,7 @@ async fn the_documented_rights_are_enough_for_a_gateway() {
         .await
         .unwrap();
     let channels = [oasis_core::Channel::stored("room:a")];
-    assert_eq!(store.channels(&channels).await.unwrap().states.len(), 1);
+    assert_eq!(store.channels::<oasis_core::RoomState>(&channels).await.unwrap().states.len(), 1);
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
 

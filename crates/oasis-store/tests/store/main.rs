@@ -9,6 +9,7 @@ mod append;
 mod append_failures;
 mod behind_pooler;
 mod behind_proxy;
+mod cast_states;
 mod channel_rows;
 mod channels;
 mod check;

@@ -1,20 +1,20 @@
 //! Tests that the states of rooms can be rebuilt from their rows. A rebuild gives no user more access.
 
-use oasis_core::Channel;
 use oasis_core::room::Readers;
+use oasis_core::{Channel, RoomState};
 use oasis_store::{ChannelState, Rebuilt, Store};
 
 use crate::{client, database, insert_row, store};
 
-async fn states(store: &Store, names: &[&str]) -> Vec<ChannelState> {
+async fn states(store: &Store, names: &[&str]) -> Vec<ChannelState<RoomState>> {
     let channels: Vec<Channel> = names.iter().map(|name| Channel::stored(name)).collect();
     let mut states = store.channels(&channels).await.unwrap().states;
     states.sort_by(|a, b| a.channel.cmp(&b.channel));
     states
 }
 
-fn may_read(room: &ChannelState, viewer: &str) -> bool {
-    room.room.readers == Readers::SignedIn || room.room.owner.as_deref() == Some(viewer)
+fn may_read(room: &ChannelState<RoomState>, viewer: &str) -> bool {
+    room.state.readers == Readers::SignedIn || room.state.owner.as_deref() == Some(viewer)
 }
 
 #[tokio::test]
@@ -72,8 +72,8 @@ async fn a_rebuild_never_gives_more_access_than_before() {
         assert_eq!((rebuilt.channels, rebuilt.narrowed.len()), (4, 4));
         let states = states(&store, &["room:closed", "room:private", "room:taken", "room:nobodys"]).await;
         let [closed, nobodys, private, taken] = &states[..] else { panic!("{states:?}") };
-        assert!(closed.room.is_closed && !may_read(private, "bob") && may_read(private, "ann"));
-        assert_eq!((taken.room.owner.as_deref(), nobodys.room.owner.as_deref()), (None, None));
+        assert!(closed.state.is_closed && !may_read(private, "bob") && may_read(private, "ann"));
+        assert_eq!((taken.state.owner.as_deref(), nobodys.state.owner.as_deref()), (None, None));
     }
     // A state that gives more access than the rows is corrected.
     client.batch_execute(&insert_row("room:z", "room.opened", r#"{"readers": "owner"}"#)).await.unwrap();
@@ -82,13 +82,13 @@ async fn a_rebuild_never_gives_more_access_than_before() {
     client.batch_execute(harm).await.unwrap();
     assert_eq!(store.rebuild_channels().await.unwrap().corrected, [Channel::stored("room:z")]);
     let z = states(&store, &["room:z"]).await.pop().unwrap();
-    assert!(z.room.is_closed && !may_read(&z, "ann"));
+    assert!(z.state.is_closed && !may_read(&z, "ann"));
     // The next change of the room gives access again.
     let update = insert_row("room:taken", "room.updated", r#"{"owner": "ann"}"#);
     client.batch_execute(&update).await.unwrap();
     let rebuilt = store.rebuild_channels().await.unwrap();
     assert!(!rebuilt.narrowed.contains(&Channel::stored("room:taken")), "{rebuilt:?}");
-    assert_eq!(states(&store, &["room:taken"]).await[0].room.owner.as_deref(), Some("ann"));
+    assert_eq!(states(&store, &["room:taken"]).await[0].state.owner.as_deref(), Some("ann"));
 }
 
 /// There are more rooms than one transaction handles.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use oasis_core::{Channel, RoomRow, RoomState, Ts};
+use oasis_core::{Channel, RoomState, StateRow, Ts};
 use oasis_store::{ChannelState, Store};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -71,7 +71,7 @@ async fn insert(client: &Client, case: usize, rows: &[HistoryRow]) {
 }
 
 /// The states that the fold of oasis-core computes from the stored rows.
-async fn folded(client: &Client) -> Vec<ChannelState> {
+async fn folded(client: &Client) -> Vec<ChannelState<RoomState>> {
     let sql = "SELECT id, channel, kind, meta::text, recorded_at FROM oasis_events ORDER BY id";
     let mut states: BTreeMap<String, Option<RoomState>> = BTreeMap::new();
     for row in client.query(sql, &[]).await.unwrap() {
@@ -81,17 +81,17 @@ async fn folded(client: &Client) -> Vec<ChannelState> {
         let state = states.entry(row.get(1)).or_default();
         *state = RoomState::fold(
             state.take(),
-            RoomRow { id: row.get(0), kind: row.get(2), meta: &meta, recorded_at },
+            StateRow { id: row.get(0), kind: row.get(2), meta: &meta, recorded_at },
         );
     }
     let channels = states.into_iter().filter_map(|(channel, state)| {
-        Some(ChannelState { channel: Channel::parse(&channel).unwrap(), room: state? })
+        Some(ChannelState { channel: Channel::parse(&channel).unwrap(), state: state? })
     });
     channels.collect()
 }
 
 /// The states in the table.
-async fn stored(client: &Client, store: &Store) -> Vec<ChannelState> {
+async fn stored(client: &Client, store: &Store) -> Vec<ChannelState<RoomState>> {
     let sql = "SELECT DISTINCT channel COLLATE \"C\" FROM oasis_events";
     let channels = client.query(sql, &[]).await.unwrap();
     let channels: Vec<Channel> = channels.iter().map(|row| Channel::stored(row.get(0))).collect();

@@ -2,7 +2,7 @@
 //! rooms that the user may read.
 
 use oasis_core::room::Readers;
-use oasis_core::{Channel, Ts};
+use oasis_core::{Channel, RoomState, Ts};
 use oasis_store::{ChannelState, RoomPage, RoomQuery, Store};
 use tokio_postgres::Client;
 
@@ -12,7 +12,7 @@ async fn append(client: &Client, room: &str, kind: &str, meta: &str) {
     client.batch_execute(&insert_row(&format!("room:{room}"), kind, meta)).await.unwrap();
 }
 
-async fn state(store: &Store, room: &str) -> Option<ChannelState> {
+async fn state(store: &Store, room: &str) -> Option<ChannelState<RoomState>> {
     store.channels(&[Channel::parse(&format!("room:{room}")).unwrap()]).await.unwrap().states.pop()
 }
 
@@ -21,33 +21,37 @@ async fn the_state_of_a_room_follows_its_rows() {
     let db = database().await;
     let client = client(&db.url).await;
     let store = store(&db.url);
-    let empty = store.channels(&[]).await.unwrap();
+    let empty = store.channels::<RoomState>(&[]).await.unwrap();
     assert_eq!((empty.states, empty.head), (vec![], 0));
     append(&client, "a", "room.updated", r#"{"owner": "eve"}"#).await;
     assert_eq!(state(&store, "a").await, None, "a room without an opening does not exist");
 
     append(&client, "a", "room.opened", r#"{"owner": "ann", "readers": "owner", "title": "It's"}"#).await;
     let opened = state(&store, "a").await.unwrap();
-    assert_eq!((opened.room.owner.as_deref(), opened.room.title.as_deref()), (Some("ann"), Some("It's")));
-    assert_eq!((opened.room.readers, opened.room.is_closed, opened.room.last_id), (Readers::Owner, false, 2));
+    assert_eq!((opened.state.owner.as_deref(), opened.state.title.as_deref()), (Some("ann"), Some("It's")));
+    assert_eq!(
+        (opened.state.readers, opened.state.is_closed, opened.state.last_id),
+        (Readers::Owner, false, 2)
+    );
     append(&client, "a", "log", r#"{"message": "x"}"#).await;
     assert_eq!(state(&store, "a").await.unwrap(), opened, "a line does not change the state");
     append(&client, "a", "room.closed", "{}").await;
     append(&client, "a", "room.updated", r#"{"title": null, "readers": "signed_in"}"#).await;
     let closed = state(&store, "a").await.unwrap();
-    assert_eq!((closed.room.title.as_deref(), closed.room.readers), (None, Readers::SignedIn));
-    assert_eq!((closed.room.is_closed, closed.room.last_id), (true, 5));
+    assert_eq!((closed.state.title.as_deref(), closed.state.readers), (None, Readers::SignedIn));
+    assert_eq!((closed.state.is_closed, closed.state.last_id), (true, 5));
     assert!(
-        closed.room.updated_at >= closed.room.created_at && closed.room.created_at == opened.room.created_at
+        closed.state.updated_at >= closed.state.created_at
+            && closed.state.created_at == opened.state.created_at
     );
 
     append(&client, "b", "room.opened", "{}").await;
     let names = ["room:a", "room:b", "room:c", "devhub"].map(|name| Channel::parse(name).unwrap());
-    let both = store.channels(&names).await.unwrap();
+    let both = store.channels::<RoomState>(&names).await.unwrap();
     assert_eq!((both.states.len(), both.head), (2, 6));
     client.batch_execute("DELETE FROM oasis_events").await.unwrap();
     client.batch_execute("UPDATE oasis_feed_state SET families = '{\"room\": 6}'").await.unwrap();
-    assert_eq!(store.channels(&[]).await.unwrap().head, 6);
+    assert_eq!(store.channels::<RoomState>(&[]).await.unwrap().head, 6);
 }
 
 /// A row and its state are in one transaction.
@@ -80,8 +84,8 @@ async fn the_state_has_all_changes_that_were_made_at_the_same_time() {
     }
     writers.join_all().await;
     let state = state(&store, "a").await.unwrap();
-    assert_eq!((state.room.owner.as_deref(), state.room.title.as_deref()), (Some("49"), Some("49")));
-    assert_eq!(state.room.last_id, 101);
+    assert_eq!((state.state.owner.as_deref(), state.state.title.as_deref()), (Some("49"), Some("49")));
+    assert_eq!(state.state.last_id, 101);
 }
 
 async fn list(store: &Store, viewer: &str, query: &RoomQuery) -> (Vec<String>, Option<i64>) {
@@ -150,5 +154,5 @@ async fn the_times_of_a_room_are_when_its_rows_were_recorded() {
     let sql = "SELECT recorded_at FROM oasis_events";
     let recorded: std::time::SystemTime = client.query_one(sql, &[]).await.unwrap().get(0);
     let state = state(&store(&db.url), "a").await.unwrap();
-    assert_eq!(state.room.created_at, Ts::clamped(recorded.try_into().unwrap()));
+    assert_eq!(state.state.created_at, Ts::clamped(recorded.try_into().unwrap()));
 }

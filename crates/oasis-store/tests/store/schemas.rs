@@ -189,7 +189,7 @@ async fn every_operation_works_in_another_schema() {
     let room = insert_row("room:a", "room.opened", "{}").replacen("oasis_events", "devhub.oasis_events", 1);
     client(&db.url).await.batch_execute(&room).await.unwrap();
     let (id, channel) = (RoomId::parse("a").unwrap(), Channel::parse("room:a").unwrap());
-    assert_eq!(store.channels(&[channel]).await.unwrap().states.len(), 1);
+    assert_eq!(store.channels::<oasis_core::RoomState>(&[channel]).await.unwrap().states.len(), 1);
     for vtid in [None, Some("DEV-TEST-0001".parse().unwrap())] {
         let rooms = usize::from(vtid.is_none());
         let query = RoomQuery { limit: 9, before: None, vtid };

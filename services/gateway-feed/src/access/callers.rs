@@ -14,7 +14,7 @@ use super::limits::Limits;
 use super::not_admitted::NotAdmitted;
 use super::origins::Origins;
 use super::revocations::Revocations;
-use super::sender_tokens::SenderTokens;
+use super::sender_tokens::{PrivateStream, SenderTokens};
 use super::senders::Sender;
 use super::viewer::{BadClaim, Credential, Viewer};
 use crate::batch::Batch;
@@ -179,6 +179,21 @@ impl Callers {
 }
 
 impl<'a> Caller<'a> {
+    /// Checks that the caller is a service that may write to `stream`.
+    ///
+    /// # Errors
+    /// 403 for any other caller.
+    pub(crate) fn check_service(&self, stream: PrivateStream) -> Result<(), ApiError> {
+        match self {
+            Self::Service(sender) if sender.writes(stream) => Ok(()),
+            Self::Service(_) => Err(Sender::may_not_write(stream)),
+            Self::Viewer(_) => {
+                let message = format!("users do not write {}", Sender::what(stream));
+                Err(ApiError::forbidden("not_a_service", message).hint("send one of INGEST_TOKENS"))
+            }
+        }
+    }
+
     /// The user who sent the request.
     ///
     /// # Errors

@@ -18,23 +18,26 @@ pub(crate) enum PrivateStream {
     Rooms,
     /// Write resource events.
     Resources,
+    /// Open and change casts.
+    Casts,
 }
 
 impl PrivateStream {
-    const ALL: [Self; 2] = [Self::Rooms, Self::Resources];
+    const ALL: [Self; 3] = [Self::Rooms, Self::Resources, Self::Casts];
 
     /// The word in the list of sources.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Rooms => "rooms",
             Self::Resources => "resources",
+            Self::Casts => "casts",
         }
     }
 }
 
 /// The tokens of INGEST_TOKENS: a comma-separated list of `TOKEN`, `name=TOKEN`, `TOKEN:SOURCES` or
-/// `name=TOKEN:SOURCES`. SOURCES are joined with `+`, as in `github.actions+agent.ping`. The words `rooms`
-/// and `resources` among the sources allow a token to write to these private streams.
+/// `name=TOKEN:SOURCES`. SOURCES are joined with `+`, as in `github.actions+agent.ping`. The words `rooms`,
+/// `resources` and `casts` among the sources allow a token to write to these private streams.
 #[derive(Clone)]
 pub struct SenderTokens {
     tokens: Tokens,
@@ -151,7 +154,7 @@ fn token(item: &str) -> Result<(&str, Scope), &'static str> {
     let sources: Result<Vec<Source>, _> = others.map(|word| word.parse()).collect();
     let sources = sources.map_err(|_| {
         "has an unknown source after the `:`: expected oasis.events, github.actions, gcp.deploy, agent.ping, \
-         rooms or resources, joined with `+`"
+         rooms, resources or casts, joined with `+`"
     })?;
     let owner = name.map_or_else(|| hashed(token), str::to_owned);
     Ok((token, Scope::Only { owner, sources, streams }))

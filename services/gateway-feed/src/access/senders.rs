@@ -76,13 +76,23 @@ impl<'a> Sender<'a> {
         }
     }
 
+    /// What a sender writes to a private stream, after the word `write`.
+    pub(super) fn what(stream: PrivateStream) -> &'static str {
+        match stream {
+            PrivateStream::Rooms => "to rooms",
+            PrivateStream::Resources => "resource events",
+            PrivateStream::Casts => "casts",
+        }
+    }
+
     /// 403: the sender may not write to a private stream.
     pub(crate) fn may_not_write(stream: PrivateStream) -> ApiError {
-        let (word, what) = match stream {
-            PrivateStream::Rooms => ("rooms_not_allowed", "to rooms"),
-            PrivateStream::Resources => ("resources_not_allowed", "resource events"),
+        let code = match stream {
+            PrivateStream::Rooms => "rooms_not_allowed",
+            PrivateStream::Resources => "resources_not_allowed",
+            PrivateStream::Casts => "casts_not_allowed",
         };
-        ApiError::forbidden(word, format!("this token may not write {what}"))
+        ApiError::forbidden(code, format!("this token may not write {}", Self::what(stream)))
             .hint(format!("add `+{}` to the sources of the token in INGEST_TOKENS", stream.word()))
     }
 

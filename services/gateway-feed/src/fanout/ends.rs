@@ -23,6 +23,10 @@ pub(crate) enum CloseReason {
     Revoked,
     /// The source of the rows was closed, for example a room.
     Closed,
+    /// The work that the stream reports has ended.
+    Finished,
+    /// The longest time of a connection has passed.
+    Timeout,
     /// A client that waited for the database may not read.
     Refused,
     /// The process is shutting down, or the right of the viewer cannot be checked.
@@ -36,6 +40,8 @@ impl CloseReason {
             Self::TokenExpired => "token_expired",
             Self::Revoked => "revoked",
             Self::Closed => "closed",
+            Self::Finished => "terminal_state",
+            Self::Timeout => "timeout",
             Self::Refused => "refused",
             Self::Shutdown => "shutdown",
         }

@@ -53,6 +53,11 @@ pub(crate) fn comment(text: &str) -> Bytes {
     format!(": {text}\n\n").into()
 }
 
+/// The comment for a client that waits for its first frames.
+pub(crate) fn waiting() -> Bytes {
+    comment("waiting for the database")
+}
+
 /// A block that tells a client to wait this many milliseconds before the client reconnects.
 pub(crate) fn retry(milliseconds: u64) -> Bytes {
     format!("retry: {milliseconds}\n\n").into()

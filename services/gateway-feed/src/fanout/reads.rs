@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::ends::CloseReason;
 use super::frame;
-use super::ring::Replay;
+use super::ring::{Renderer, Replay};
 use super::stream::{GapReason, Stream};
 use super::table::{Rows, Table};
 use crate::batch::ReadError;
@@ -83,16 +83,15 @@ impl Reads {
     pub(crate) async fn stretch<S: Stream>(
         &self,
         stream: &S,
-        topic: &S::Topic,
-        want: &S::Want,
+        (topic, want, folded): (&S::Topic, &S::Want, &mut S::Folded),
         cursor: Cursor,
         floor: i64,
     ) -> Result<Stretch, ReadError> {
-        let read = async || self.read(stream, topic, want, cursor.after, floor).await;
-        if !S::wants_all(want) {
-            return read().await;
+        if S::FOLDS || !S::wants_all(want) {
+            return self.read(stream, (topic, want, folded), cursor.after, floor).await;
         }
         let shared = self.shared(cursor);
+        let read = async || self.read(stream, (topic, want, folded), cursor.after, floor).await;
         let stretch = shared.get_or_init(read).await.clone();
         if stretch.is_err() {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,8 +175,7 @@ impl Reads {
     async fn read<S: Stream>(
         &self,
         stream: &S,
-        topic: &S::Topic,
-        want: &S::Want,
+        (topic, want, folded): (&S::Topic, &S::Want, &mut S::Folded),
         after: i64,
         floor: i64,
     ) -> Result<Stretch, ReadError> {
@@ -198,17 +196,31 @@ impl Reads {
             }
             rows.extend(batch.rows);
         }
-        merge(&mut rows, |row| row.id > pruned && row.id <= complete_to && S::shows(topic, row));
+        // Retention keeps some rows of a folding stream longer than others.
+        let is_kept = |row: &StoredEvent| S::FOLDS || row.id > pruned;
+        merge(&mut rows, |row| is_kept(row) && row.id <= complete_to && S::shows(topic, row));
         let mut out = Vec::with_capacity(rows.len() * 384 + 96);
         if pruned > after {
             out.extend_from_slice(&stream.gap(after, pruned, GapReason::Pruned));
         }
         let (mut last, mut ends) = (None, None);
-        for row in &rows {
-            ends = stream.render(row, &mut out);
-            last = Some(row.id);
-            if ends.is_some() {
-                break;
+        if S::FOLDS {
+            let mut renderer = Renderer::new(rows.len());
+            for row in &rows {
+                renderer.add(row.id, |out| (stream.mark(row), stream.render(row, out)));
+            }
+            // `render` of a folding stream never ends a chunk, so there is at most one.
+            let chunks = renderer.chunks();
+            let rendered = chunks.first().map(|chunk| chunk.rows(0)).unwrap_or_default();
+            let end = S::fold(folded, topic, want, &rendered, &mut out);
+            (last, ends) = (end.map(|end| end.id), end.map(|end| end.reason));
+        } else {
+            for row in &rows {
+                ends = stream.render(row, &mut out);
+                last = Some(row.id);
+                if ends.is_some() {
+                    break;
+                }
             }
         }
         let cursor = match last.filter(|_| ends.is_some()) {

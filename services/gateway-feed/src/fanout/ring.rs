@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::budget::Weight;
 use super::ends::CloseReason;
+use super::stream::{EndRow, Rendered};
 
 /// The approximate memory of a chunk in addition to its bytes and entries: two allocations and its place in
 /// the ring.
@@ -92,6 +93,16 @@ impl<M> Chunk<M> {
         self.weight
     }
 
+    /// The rows from the index `from` on.
+    pub(crate) fn rows(&self, from: usize) -> Vec<Rendered<'_, M>> {
+        let entries = self.entries.iter().enumerate().skip(from);
+        let row = |(index, entry)| {
+            let Entry { id, end, mark }: &Entry<M> = entry;
+            Rendered { id: *id, mark, bytes: &self.bytes[self.start_of(index)..*end] }
+        };
+        entries.map(row).collect()
+    }
+
     /// The frames of the rows that `wants` accepts, from the index `from` on. If `wants` is `None`, these
     /// are all frames from that index on, without a copy.
     fn frames(&self, from: usize, wants: Option<&dyn Fn(&M) -> bool>) -> Bytes {
@@ -106,7 +117,7 @@ impl<M> Chunk<M> {
     }
 }
 
-/// The result of [`Ring::take`].
+/// The result of [`Ring::take`] and [`Ring::fold`].
 pub(crate) enum Taken {
     /// The wanted frames of one chunk; empty if no frame is wanted. Every row after the old cursor and up
     /// to `cursor` is in the frames, or is not wanted.
@@ -218,15 +229,38 @@ impl<M> Ring<M> {
 
     /// The wanted rows after `cursor`, up to the end of one chunk.
     pub(crate) fn take(&self, cursor: i64, wants: Option<&dyn Fn(&M) -> bool>) -> Taken {
+        self.take_from(cursor, |chunk, from| Taken::Frames {
+            frames: chunk.frames(from, wants),
+            cursor: chunk.last(),
+            ends: chunk.ends,
+        })
+    }
+
+    /// Passes the rows after `cursor`, up to the end of one chunk, to `fold`, and returns the frames that it
+    /// appends. `fold` returns the row that ends the stream (`None` if the stream continues).
+    pub(crate) fn fold(
+        &self,
+        cursor: i64,
+        fold: impl FnOnce(&[Rendered<'_, M>], &mut Vec<u8>) -> Option<EndRow>,
+    ) -> Taken {
+        self.take_from(cursor, |chunk, from| {
+            let mut out = Vec::new();
+            let end = fold(&chunk.rows(from), &mut out);
+            let cursor = end.map_or(chunk.last(), |end| end.id);
+            Taken::Frames { frames: out.into(), cursor, ends: end.map(|end| end.reason) }
+        })
+    }
+
+    /// Passes the chunk with the first row after `cursor`, and the index of this row, to `take`.
+    fn take_from(&self, cursor: i64, take: impl FnOnce(&Chunk<M>, usize) -> Taken) -> Taken {
         if cursor < self.floor {
             return Taken::Behind(self.floor);
         }
         let nth = self.chunks.partition_point(|chunk| chunk.last() <= cursor);
-        let Some(chunk) = self.chunks.get(nth) else {
-            return Taken::Frames { frames: Bytes::new(), cursor: cursor.max(self.head), ends: None };
-        };
-        let from = chunk.entries.partition_point(|entry| entry.id <= cursor);
-        Taken::Frames { frames: chunk.frames(from, wants), cursor: chunk.last(), ends: chunk.ends }
+        match self.chunks.get(nth) {
+            None => Taken::Frames { frames: Bytes::new(), cursor: cursor.max(self.head), ends: None },
+            Some(chunk) => take(chunk, chunk.entries.partition_point(|entry| entry.id <= cursor)),
+        }
     }
 
     /// The last `most` rows that `wants` accepts. Returns `None` if the ring holds too few rows. In that

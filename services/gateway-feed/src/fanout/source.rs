@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::ends::CloseReason;
 use super::pulse::State;
 use super::reads::{Cursor, Stretch};
-use super::stream::{Fresh, GapReason, Stream};
+use super::stream::{Fresh, GapReason, Snapshot, Stream};
 use super::topic::Topic;
 use super::topics::Topics;
 use crate::batch::ReadError;
@@ -57,20 +57,20 @@ impl<S: Stream> Clone for Source<S> {
 }
 
 /// A read in progress.
-pub(super) type Reading = BoxFuture<'static, Result<Found, ReadError>>;
+pub(super) type Reading<T> = BoxFuture<'static, Result<Found<T>, ReadError>>;
 
 /// The result of a read.
-pub(super) enum Found {
+pub(super) enum Found<T> {
     /// The beginning of a connection.
-    Opening(Opening),
+    Opening(Opening<T>),
     /// The new beginning of a connection, because the table was restored.
-    Reset(Opening),
-    /// Rows after the cursor.
-    Stretch(Stretch),
+    Reset(Opening<T>),
+    /// Rows after the cursor, and what the subscriber keeps of them ([`Stream::Folded`]).
+    Stretch(Stretch, T),
 }
 
 /// How a connection begins.
-pub(super) struct Opening {
+pub(super) struct Opening<T> {
     /// The state before the read. A later restore of the table has a later epoch.
     pub(super) state: State,
     pub(super) gap: Option<Bytes>,
@@ -81,24 +81,27 @@ pub(super) struct Opening {
     pub(super) known: Option<i64>,
     /// Why the stream ends after the replay; `None` if the stream continues.
     pub(super) ends: Option<CloseReason>,
+    /// What the subscriber keeps of the rows up to `cursor` ([`Stream::Folded`]).
+    pub(super) folded: T,
 }
 
-impl Opening {
+impl<T: Default> Opening<T> {
     /// Begins after a cursor, without a replay.
     fn at(state: State, cursor: i64, known: Option<i64>) -> Self {
-        Self { state, gap: None, replay: Bytes::new(), cursor, known, ends: None }
+        Self { state, gap: None, replay: Bytes::new(), cursor, known, ends: None, folded: T::default() }
     }
 }
 
 impl<S: Stream> Source<S> {
     /// Reads the beginning of a connection, once the tail has read the table.
-    pub(super) fn open(&self, begin: Begin) -> Reading {
+    pub(super) fn open(&self, begin: Begin) -> Reading<S::Folded> {
         let source = self.clone();
         Box::pin(async move {
             let state = source.topic.once_read().await;
             let opening = match begin {
                 Begin::Fresh => source.fresh().await?,
                 Begin::After(cursor) if source.is_ahead(cursor).await? => source.start_over(cursor).await?,
+                Begin::After(cursor) if S::FOLDS => source.snapshot(Some(cursor)).await?,
                 Begin::After(cursor) => Opening::at(state, cursor, Some(cursor)),
                 Begin::Since(since) => {
                     let head = source.topics.state().head;
@@ -111,14 +114,20 @@ impl<S: Stream> Source<S> {
     }
 
     /// Begins again with a gap, because the cursor `from` belongs to another table.
-    pub(super) fn reset(&self, from: i64) -> Reading {
+    pub(super) fn reset(&self, from: i64) -> Reading<S::Folded> {
         let source = self.clone();
         Box::pin(async move { Ok(Found::Reset(source.start_over(from).await?)) })
     }
 
     /// Reads a stretch of the table, up to the floor of the ring, but not before `rested_at`.
-    pub(super) fn stretch(&self, after: i64, epoch: u64, floor: i64, rested_at: Instant) -> Reading {
-        let source = self.clone();
+    pub(super) fn stretch(
+        &self,
+        (after, folded): (i64, &S::Folded),
+        epoch: u64,
+        floor: i64,
+        rested_at: Instant,
+    ) -> Reading<S::Folded> {
+        let (source, mut folded) = (self.clone(), folded.clone());
         Box::pin(async move {
             // No timer is set for a time that has passed, because every timer needs at least a millisecond.
             if rested_at > Instant::now() {
@@ -126,8 +135,9 @@ impl<S: Stream> Source<S> {
             }
             let Self { topics, topic, want, .. } = &source;
             let cursor = Cursor { topic: topic.id, epoch, after };
-            let stretch = topics.reads.stretch(&topics.stream, &topic.key, want, cursor, floor).await?;
-            Ok(Found::Stretch(stretch))
+            let rows = (&topic.key, &**want, &mut folded);
+            let stretch = topics.reads.stretch(&topics.stream, rows, cursor, floor).await?;
+            Ok(Found::Stretch(stretch, folded))
         })
     }
 
@@ -144,14 +154,17 @@ impl<S: Stream> Source<S> {
         Ok(true)
     }
 
-    async fn start_over(&self, from: i64) -> Result<Opening, ReadError> {
+    async fn start_over(&self, from: i64) -> Result<Opening<S::Folded>, ReadError> {
         let fresh = self.fresh().await?;
         let gap = self.topics.stream.gap(from, fresh.cursor, GapReason::Reset);
         Ok(Opening { gap: Some(gap), ..fresh })
     }
 
     /// Begins without a cursor, as the stream prescribes.
-    async fn fresh(&self) -> Result<Opening, ReadError> {
+    async fn fresh(&self) -> Result<Opening<S::Folded>, ReadError> {
+        if S::FOLDS {
+            return self.snapshot(None).await;
+        }
         let state = self.topic.state();
         // `routed` is read before the ring. So when the ring is read, every row up to `routed` has been
         // pushed.
@@ -169,8 +182,19 @@ impl<S: Stream> Source<S> {
                         reads.replay(stream, &self.topic.key, &self.want, (cursor, most)).await?
                     }
                 };
-                Ok(Opening { state, gap: None, replay: last.frames, cursor, known: last.id, ends: last.ends })
+                let (replay, known, ends) = (last.frames, last.id, last.ends);
+                Ok(Opening { replay, ends, ..Opening::at(state, cursor, known) })
             }
         }
+    }
+
+    /// Begins with a snapshot, and continues with the rows after it.
+    async fn snapshot(&self, after: Option<i64>) -> Result<Opening<S::Folded>, ReadError> {
+        let state = self.topic.state();
+        let snapshot = self.topics.stream.snapshot(&self.topic.key, &self.want, after).await?;
+        let Snapshot { folded, frames: replay, cursor, ends } = snapshot;
+        // A snapshot without frames does not tell the client the cursor.
+        let known = if replay.is_empty() { after } else { Some(cursor) };
+        Ok(Opening { replay, ends, folded, ..Opening::at(state, cursor, known) })
     }
 }

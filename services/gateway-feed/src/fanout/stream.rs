@@ -10,7 +10,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use oasis_core::Ts;
 use oasis_store::StoredEvent;
 
@@ -20,6 +20,7 @@ use super::frame;
 use super::pulse::Presence;
 use super::table::Selected;
 use crate::access::NotAdmitted;
+use crate::batch::ReadError;
 
 /// A stream. See the head of this file.
 pub(crate) trait Stream: Sized + Send + Sync + 'static {
@@ -34,14 +35,23 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// sends subscribers the frames of [`Stream::while_empty`].
     const TICK: Option<Duration> = None;
 
+    /// Whether the frames of a row depend on the rows before it. Such a stream folds its rows: a connection
+    /// begins with [`Stream::snapshot`], the ring keeps the bytes that [`Stream::render`] appends, and
+    /// [`Stream::fold`] makes the frames of each subscriber from them. A folding stream does not use `wants`,
+    /// `is_replayed` and `fresh`, and its clients cannot begin with `since`.
+    const FOLDS: bool = false;
+
     /// Identifies a topic: the normalised selection of rows that the topic's subscribers share.
     type Topic: Clone + Ord + Send + Sync + 'static;
     /// The key under which topics are looked up for a row.
     type Key: Eq + Hash + Send + Sync + 'static;
     /// What one subscriber wants: for example, a filter on the rows of its topic.
     type Want: Send + Sync + 'static;
-    /// The properties of a row that the ring keeps, so that subscribers can filter by these properties.
+    /// The properties of a row that the ring keeps, to filter the row or to make its frames.
     type Mark: Send + Sync + 'static;
+    /// What a subscriber keeps of its rows up to its cursor, if the stream [folds](Stream::FOLDS) its rows.
+    /// Otherwise `()`.
+    type Folded: Clone + Default + Send + Sync + 'static;
     /// The identity of a client that asks to read.
     type Viewer: Send + Sync;
     /// A permit to read, which is dropped together with its subscriber.
@@ -69,18 +79,32 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// Selects a subscriber's rows in the table. The rows of several selections are merged in id order.
     fn rows(topic: &Self::Topic, want: &Self::Want) -> Vec<Selected>;
 
-    /// Appends the frame of `row` to `out`. Returns why the stream ends after the row (`None` if the stream
-    /// continues).
+    /// Appends the frame of `row` to `out`. In a folding stream, appends what [`Stream::fold`] needs.
+    /// Returns why the stream ends after the row (`None` if the stream continues).
     fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason>;
 
     /// The mark that the ring keeps for `row`.
     fn mark(&self, row: &StoredEvent) -> Self::Mark;
 
+    /// Adds rows to what a subscriber keeps, and appends the subscriber's frames to `out`. Returns the row
+    /// that ends the stream (`None` if the stream continues).
+    fn fold(
+        _folded: &mut Self::Folded,
+        _topic: &Self::Topic,
+        _want: &Self::Want,
+        _rows: &[Rendered<'_, Self::Mark>],
+        _out: &mut Vec<u8>,
+    ) -> Option<EndRow> {
+        None
+    }
+
     /// Whether a subscriber wants every row of its topic.
     fn wants_all(want: &Self::Want) -> bool;
 
     /// Whether a subscriber wants the row with this mark.
-    fn wants(want: &Self::Want, mark: &Self::Mark) -> bool;
+    fn wants(_want: &Self::Want, _mark: &Self::Mark) -> bool {
+        true
+    }
 
     /// Whether a replay for a new subscriber includes the row with this mark.
     fn is_replayed(_mark: &Self::Mark) -> bool {
@@ -100,11 +124,26 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
 
     /// How a subscriber begins without a cursor, or with a cursor that belongs to another table. `is_over`
     /// means that the source of the rows is closed ([`Admission::over`]).
-    fn fresh(&self, want: &Self::Want, is_over: bool) -> Fresh;
+    fn fresh(&self, _want: &Self::Want, _is_over: bool) -> Fresh {
+        Fresh::Live
+    }
+
+    /// How a subscriber of a folding stream begins. `after` is the subscriber's cursor, if it has one.
+    fn snapshot<'a>(
+        &'a self,
+        _topic: &'a Self::Topic,
+        _want: &'a Self::Want,
+        _after: Option<i64>,
+    ) -> BoxFuture<'a, Result<Snapshot<Self::Folded>, ReadError>> {
+        // Only folding streams begin so.
+        Box::pin(ready(Err(ReadError::Interrupted)))
+    }
 
     /// The first frame, sent once the table can be read. `head` is the last id that has been routed to the
     /// topics, or the subscriber's cursor if the cursor is higher.
-    fn greeting(&self, topic: &Self::Topic, now: Ts, presence: Presence, head: i64) -> Bytes;
+    fn greeting(&self, _topic: &Self::Topic, _now: Ts, _presence: Presence, _head: i64) -> Bytes {
+        Bytes::new()
+    }
 
     /// The frame that reports that the rows after `from`, up to and including `to`, are not available.
     fn gap(&self, from: i64, to: i64, reason: GapReason) -> Bytes;
@@ -130,6 +169,32 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
 
     /// The last frame. This frame asks the client to reconnect after `retry` milliseconds.
     fn close(&self, reason: CloseReason, retry: u64) -> Bytes;
+}
+
+/// A row as the ring keeps it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rendered<'a, M> {
+    pub(crate) id: i64,
+    pub(crate) mark: &'a M,
+    /// What [`Stream::render`] has appended.
+    pub(crate) bytes: &'a [u8],
+}
+
+/// The row that ends a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EndRow {
+    pub(crate) id: i64,
+    pub(crate) reason: CloseReason,
+}
+
+/// How a subscriber of a folding stream begins.
+pub(crate) struct Snapshot<T> {
+    pub(crate) folded: T,
+    pub(crate) frames: Bytes,
+    /// `folded` contains every row up to this id. The subscriber gets the rows after it.
+    pub(crate) cursor: i64,
+    /// Why the stream ends after the frames; `None` if the stream continues.
+    pub(crate) ends: Option<CloseReason>,
 }
 
 /// How a subscriber without a cursor begins.

@@ -63,6 +63,7 @@ impl<S: Stream> Subscriber<S> {
             begin: Some(begin),
             reading: None,
             cursor: 0,
+            folded: S::Folded::default(),
             known: 0,
             presence: Presence::Unread,
             epoch: 0,
@@ -114,11 +115,6 @@ pub(crate) fn retry() -> u64 {
     1_000 + (5_000.0 * random()) as u64
 }
 
-/// The comment for a client that waits for its first frames.
-pub(crate) fn waiting() -> Bytes {
-    frame::comment("waiting for the database")
-}
-
 /// What the client gets next.
 enum Next {
     Frames(Bytes),
@@ -140,9 +136,11 @@ struct Client<S: Stream> {
     /// Where the client begins. `None` once the client has got its first frames.
     begin: Option<Begin>,
     /// The read in progress, if there is one. Its result is sent next.
-    reading: Option<Reading>,
+    reading: Option<Reading<S::Folded>>,
     /// Every row up to this id has been sent or passed over.
     cursor: i64,
+    /// What the client keeps of the rows up to the cursor ([`Stream::Folded`]).
+    folded: S::Folded,
     /// The cursor that the client knows: the last id that the client sent or received.
     known: i64,
     presence: Presence,
@@ -198,7 +196,7 @@ impl<S: Stream> Client<S> {
                     tracing::debug!(%error, "a subscriber cannot read the table and will try again");
                     self.retry_at = Some(Instant::now() + RETRY);
                     if self.begin.is_some() {
-                        return Next::Frames(waiting());
+                        return Next::Frames(frame::waiting());
                     }
                 }
             }
@@ -226,7 +224,7 @@ impl<S: Stream> Client<S> {
                     }
                 }
                 () = &mut silence, if !connected => {
-                    return Ok(Step::Send(waiting()));
+                    return Ok(Step::Send(frame::waiting()));
                 }
             }
         };
@@ -234,7 +232,8 @@ impl<S: Stream> Client<S> {
         Ok(match found? {
             Found::Opening(opening) => Step::Send(self.opened(opening)),
             Found::Reset(opening) => Step::Send(self.started_over(opening)),
-            Found::Stretch(Stretch { frames, cursor, ends, rest }) => {
+            Found::Stretch(Stretch { frames, cursor, ends, rest }, folded) => {
+                self.folded = folded;
                 self.rested_at = Instant::now() + rest;
                 self.take(frames, cursor, ends)
             }
@@ -245,12 +244,12 @@ impl<S: Stream> Client<S> {
     /// at once, which shows that the gateway works.
     fn connect(&mut self, begin: Begin, state: State) -> Step {
         self.reading = Some(self.source.open(begin));
-        if state.presence == Presence::Unread { Step::Send(waiting()) } else { Step::Again }
+        if state.presence == Presence::Unread { Step::Send(frame::waiting()) } else { Step::Again }
     }
 
     /// The first frames of a connection.
-    fn opened(&mut self, opening: Opening) -> Bytes {
-        let Opening { state, gap, replay, cursor, known, ends } = opening;
+    fn opened(&mut self, opening: Opening<S::Folded>) -> Bytes {
+        let Opening { state, gap, replay, cursor, known, ends, folded } = opening;
         let now = Ts::clamped(Timestamp::now());
         let Source { topics, topic, want, .. } = &self.source;
         let head = topics.routed().max(cursor);
@@ -265,7 +264,7 @@ impl<S: Stream> Client<S> {
         if state.presence == Presence::Empty {
             out.extend_from_slice(&topics.stream.while_empty(None, state.ticks, now, want));
         }
-        (self.presence, self.epoch) = (state.presence, state.epoch);
+        (self.presence, self.epoch, self.folded) = (state.presence, state.epoch, folded);
         (self.beats, self.ticks) = (state.beats, state.ticks);
         (self.cursor, self.known, self.ends) = (cursor, cursor, ends);
         self.begin = None;
@@ -273,9 +272,9 @@ impl<S: Stream> Client<S> {
     }
 
     /// The frames for a connected client after a restore of the table.
-    fn started_over(&mut self, opening: Opening) -> Bytes {
-        let Opening { state, gap, replay, cursor, known: _, ends } = opening;
-        self.epoch = state.epoch;
+    fn started_over(&mut self, opening: Opening<S::Folded>) -> Bytes {
+        let Opening { state, gap, replay, cursor, known: _, ends, folded } = opening;
+        (self.epoch, self.folded) = (state.epoch, folded);
         let mut out = BytesMut::from(&gap.unwrap_or_default()[..]);
         out.extend_from_slice(&replay);
         out.extend_from_slice(&frame::cursor(cursor));
@@ -339,13 +338,14 @@ impl<S: Stream> Client<S> {
         out.freeze()
     }
 
-    /// Moves the cursor past rows that are not wanted, up to the first row that is wanted or that is not in
-    /// the ring. So a heartbeat sends a recent cursor.
+    /// Moves the cursor past rows without frames, up to the first row that has frames or is not in the ring.
+    /// That row is taken again later. So a heartbeat sends a recent cursor.
     fn pass_over(&mut self, state: State) {
         while self.cursor < state.head {
-            match self.source.topic.take(self.cursor, &self.source.want) {
+            let mut folded = self.folded.clone();
+            match self.source.topic.take(self.cursor, &self.source.want, &mut folded) {
                 Taken::Frames { frames, cursor, ends: None } if frames.is_empty() && cursor > self.cursor => {
-                    self.cursor = cursor;
+                    (self.cursor, self.folded) = (cursor, folded);
                 }
                 Taken::Frames { .. } | Taken::Behind(_) => return,
             }
@@ -355,10 +355,11 @@ impl<S: Stream> Client<S> {
     /// The next wanted rows, up to the topic's head.
     fn rows(&mut self, state: State) -> Step {
         while self.cursor < state.head {
-            let step = match self.source.topic.take(self.cursor, &self.source.want) {
+            let step = match self.source.topic.take(self.cursor, &self.source.want, &mut self.folded) {
                 Taken::Frames { frames, cursor, ends } => self.take(frames, cursor, ends),
                 Taken::Behind(floor) => {
-                    let stretch = self.source.stretch(self.cursor, self.epoch, floor, self.rested_at);
+                    let stretch =
+                        self.source.stretch((self.cursor, &self.folded), self.epoch, floor, self.rested_at);
                     self.reading = Some(stretch);
                     Step::Again
                 }

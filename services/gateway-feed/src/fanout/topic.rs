@@ -103,10 +103,14 @@ impl<S: Stream> Topic<S> {
         self.wakes.load(Ordering::Relaxed)
     }
 
-    /// The rows after `cursor` that match `want`, up to the end of one chunk.
-    pub(crate) fn take(&self, cursor: i64, want: &S::Want) -> Taken {
+    /// The rows after `cursor` that match `want`, up to the end of one chunk. In a folding stream, they
+    /// are added to `folded`.
+    pub(crate) fn take(&self, cursor: i64, want: &S::Want, folded: &mut S::Folded) -> Taken {
         let wants = |mark: &S::Mark| S::wants(want, mark);
         let ring = self.read();
+        if S::FOLDS {
+            return ring.fold(cursor, |rows, out| S::fold(folded, &self.key, want, rows, out));
+        }
         if S::wants_all(want) { ring.take(cursor, None) } else { ring.take(cursor, Some(&wants)) }
     }
 

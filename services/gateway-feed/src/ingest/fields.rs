@@ -2,6 +2,7 @@
 
 use oasis_core::report::vtid_given;
 use oasis_core::{Invalid, Layer, Link, Task, Ts};
+use oasis_service::ApiError;
 use serde_json::{Map, Value};
 
 /// Why an event is refused: a message and a hint for the sender.
@@ -14,6 +15,15 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None }
+    }
+
+    /// The answer to a request with one bad item or object.
+    pub(crate) fn into_error(self, code: &'static str) -> ApiError {
+        let error = ApiError::bad_request(code, self.message);
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     }
 
     pub(crate) fn field(name: &str, why: impl std::fmt::Display) -> Self {
@@ -97,6 +107,11 @@ impl Fields {
 
     pub(crate) fn layer(&mut self, name: &str) -> Result<Option<Layer>, Refusal> {
         self.parsed(name, Layer::parse)
+    }
+
+    /// As [`Fields::finish`], with another hint.
+    pub(crate) fn finish_with(self, hint: &str) -> Result<(), Refusal> {
+        self.finish().map_err(|refusal| Refusal { hint: Some(hint.to_owned()), ..refusal })
     }
 
     /// The fields that have not been taken.

@@ -4,7 +4,7 @@ use hyper::header::HeaderMap;
 use oasis_core::{DedupKey, NewEvent};
 use oasis_service::ApiError;
 use oasis_store::{Repeat, Store};
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, Digest, SHA256};
 
 use crate::access::Caller;
 
@@ -40,8 +40,9 @@ pub(crate) struct KeyScope<'a> {
 }
 
 impl KeyScope<'_> {
-    /// The dedup keys of the items of a request, in their order. If the request was sent before, these are
-    /// the keys of the stored items. `ignored` names members of `meta` that the gateway adds by itself.
+    /// Gives the items the dedup keys of the request, and returns whether the request was sent before. If so,
+    /// these are the keys of the stored items. `ignored` names members of `meta` that the gateway adds by
+    /// itself.
     ///
     /// # Errors
     /// 409 if a request with another body was sent before with the same key; 503 if the table cannot be read.
@@ -50,7 +51,7 @@ impl KeyScope<'_> {
         store: &Store,
         items: &mut [NewEvent],
         ignored: &[&str],
-    ) -> Result<(), ApiError> {
+    ) -> Result<bool, ApiError> {
         // One key more shows whether an earlier request had more items.
         let keys = (0..=items.len()).map(|nth| self.dedup_key(nth)).collect::<Result<Vec<_>, _>>()?;
         let of_items = items.iter().map(Some).chain([None]);
@@ -66,24 +67,34 @@ impl KeyScope<'_> {
             for (item, key) in items.iter_mut().zip(keys) {
                 item.dedup_key = Some(key);
             }
-            return Ok(());
+            return Ok(is_again);
         }
         Err(ApiError::conflict("key_reused", "a request with another body had the same Idempotency-Key")
             .hint("use a new key for each new request; nothing was stored"))
     }
 
+    /// A hash of the scope and the key. `POST /api/casts` makes the id of a cast from it.
+    pub(crate) fn digest(&self) -> Digest {
+        self.hash("id")
+    }
+
     /// The dedup key of the item with the number `nth`. It contains a hash, because the parts may be long.
     fn dedup_key(&self, nth: usize) -> Result<DedupKey, ApiError> {
+        let (family, kind) = self.prefix;
+        let hash = self.hash(&nth.to_string());
+        DedupKey::of_digest(family, kind, hash.as_ref()).map_err(ApiError::internal)
+    }
+
+    fn hash(&self, of: &str) -> Digest {
         let (who, name) = match self.caller {
             Caller::Service(sender) => ("service", sender.owner()),
             Caller::Viewer(viewer) => ("user", &*viewer.user),
         };
         let mut hash = Context::new(&SHA256);
-        for part in [self.target, who, name, self.key, &nth.to_string()] {
+        for part in [self.target, who, name, self.key, of] {
             hash.update(&part.len().to_be_bytes());
             hash.update(part.as_bytes());
         }
-        let (family, kind) = self.prefix;
-        DedupKey::of_digest(family, kind, hash.finish().as_ref()).map_err(ApiError::internal)
+        hash.finish()
     }
 }

@@ -72,13 +72,7 @@ pub(crate) async fn items<T>(
         read(text)
     };
     if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
-        return read(body).map(|item| vec![item]).map_err(|refusal| {
-            let error = ApiError::bad_request(words.bad, refusal.message);
-            match refusal.hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            }
-        });
+        return read(body).map(|item| vec![item]).map_err(|refusal| refusal.into_error(words.bad));
     }
     // The array is first split into slices of the body. The slices are parsed one by one.
     let slices: Elements<'_, MOST_ITEMS> = serde_json::from_slice(body)

@@ -32,6 +32,9 @@ pub(crate) const RESOURCES: &[&str] = &[
     CURSOR[2],
 ];
 
+/// The parameters of the stream of a cast.
+pub(crate) const CAST: &[&str] = &["events", "token", CURSOR[0], CURSOR[1], CURSOR[2]];
+
 /// Where a client of a stream begins. The header `Last-Event-ID` overrides the parameter `last_event_id`,
 /// and both override the parameter `since`. An empty cursor counts as absent.
 ///

@@ -7,5 +7,5 @@ mod events;
 pub(crate) mod params;
 
 pub(crate) use answer_budget::AnswerBudget;
-pub(crate) use begin::{FEED, RESOURCES, ROOM, begin};
+pub(crate) use begin::{CAST, FEED, RESOURCES, ROOM, begin};
 pub(crate) use events::EventQueries;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::requests::Resources;
-use crate::access::{Caller, PrivateStream, Sender};
+use crate::access::{Caller, PrivateStream};
 use crate::ingest::{ItemWords, KeyScope, Refusal, idempotency_key, items, json_body, store_items};
 
 /// The maximum size of the body of a request, in bytes.
@@ -30,14 +30,7 @@ impl Resources {
         request: Request,
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
-        match &caller {
-            Caller::Service(sender) if sender.writes(PrivateStream::Resources) => {}
-            Caller::Service(_) => return Err(Sender::may_not_write(PrivateStream::Resources)),
-            Caller::Viewer(_) => {
-                return Err(ApiError::forbidden("not_a_service", "users do not write resource events")
-                    .hint("send one of INGEST_TOKENS"));
-            }
-        }
+        caller.check_service(PrivateStream::Resources)?;
         Query::parse(request.uri().query(), &[])?;
         let key = idempotency_key(request.headers())?;
         let body = json_body(request, context, MOST_BYTES).await?;

@@ -7,17 +7,15 @@ use jiff::Timestamp;
 use oasis_core::room::{Readers, RoomChange, RoomId};
 use oasis_core::{MOST_NAME_BYTES, RoomState, Ts, is_name};
 use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
-use oasis_store::ChannelState;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::body;
 use super::errors::no_such_room;
 use super::requests::Rooms;
 use super::rights::{check_opener, check_reader, check_writer};
 use super::view::Room;
 use crate::access::{Caller, Viewer};
-use crate::ingest::{json_body, not_stored};
+use crate::ingest::{json_body, json_object, not_stored};
 
 /// The maximum size of the body of a request, in bytes.
 const MOST_BYTES: usize = 16 << 10;
@@ -43,8 +41,8 @@ impl Rooms {
     ) -> Result<Response, ApiError> {
         Query::parse(request.uri().query(), &["token"])?;
         let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
-        check_reader(&state.room, viewer)?;
-        response::json(StatusCode::OK, &Room::from(&*state))
+        check_reader(&state, viewer)?;
+        response::json(StatusCode::OK, &Room::new(room.as_str(), &state))
     }
 
     /// Opens a room, or changes an existing room. The answer is the room: 201 if it is new, or else 200.
@@ -61,7 +59,7 @@ impl Rooms {
     ) -> Result<Response, ApiError> {
         Query::parse(request.uri().query(), &[])?;
         self.changeable(room, &caller).await?;
-        let wanted = Wanted::parse(body::object(&json_body(request, context, MOST_BYTES).await?)?)?;
+        let wanted = Wanted::parse(json_object(&json_body(request, context, MOST_BYTES).await?)?)?;
         let arrived = Instant::now();
         // The room and the rights of the caller may have changed while the body arrived.
         let state = self.changeable(room, &caller).await?;
@@ -77,20 +75,20 @@ impl Rooms {
                 let is_new = self.append(room, wanted.opening()?, arrived).await?;
                 let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
                 if is_new {
-                    return response::json(StatusCode::CREATED, &Room::from(&*state));
+                    return response::json(StatusCode::CREATED, &Room::new(room.as_str(), &state));
                 }
                 // Another request has opened the room in the meantime.
                 state
             }
         };
-        let state = match wanted.change(&state.room)? {
+        let state = match wanted.change(&state)? {
             None => state,
             Some(change) => {
                 self.append(room, change, arrived).await?;
                 self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?
             }
         };
-        response::json(StatusCode::OK, &Room::from(&*state))
+        response::json(StatusCode::OK, &Room::new(room.as_str(), &state))
     }
 
     /// The state of a room that the caller may change. `None` if the room does not exist, and the caller may
@@ -99,11 +97,11 @@ impl Rooms {
         &self,
         room: &RoomId,
         caller: &Caller<'_>,
-    ) -> Result<Option<Arc<ChannelState>>, ApiError> {
+    ) -> Result<Option<Arc<RoomState>>, ApiError> {
         self.check_revoked(caller)?;
         let state = self.fresh_state(room).await?;
         match &state {
-            Some(state) => check_writer(&state.room, caller)?,
+            Some(state) => check_writer(state, caller)?,
             None => check_opener(room, caller)?,
         }
         Ok(state)
@@ -122,14 +120,14 @@ impl Rooms {
         let arrived = Instant::now();
         Query::parse(request.uri().query(), &[])?;
         let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
-        check_writer(&state.room, &caller)?;
-        let state: Arc<ChannelState> = if state.room.is_closed {
+        check_writer(&state, &caller)?;
+        let state: Arc<RoomState> = if state.is_closed {
             state
         } else {
             self.append(room, RoomChange::Closed, arrived).await?;
             self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?
         };
-        response::json(StatusCode::OK, &Room::from(&*state))
+        response::json(StatusCode::OK, &Room::new(room.as_str(), &state))
     }
 
     /// Appends a change. Returns false if the room was opened or closed before by the same kind of change.

@@ -33,7 +33,7 @@ impl Rooms {
         request: Request,
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
-        self.check_writable(room, &self.state(room).await?.room, &caller)?;
+        self.check_writable(room, &*self.state(room).await?, &caller)?;
         Query::parse(request.uri().query(), &[])?;
         let key = idempotency_key(request.headers())?;
         let body = json_body(request, context, MOST_BYTES).await?;
@@ -45,7 +45,7 @@ impl Rooms {
         // The room and the rights of the caller may have changed while the body arrived. The state of the
         // directory may be old if this gateway polls the table.
         let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
-        self.check_writable(room, &state.room, &caller)?;
+        self.check_writable(room, &state, &caller)?;
         if let Some(key) = key {
             let scope =
                 KeyScope { prefix: (ROOMS, "line:"), target: room.as_str(), caller: &caller, key: &key };
@@ -86,9 +86,7 @@ fn line(text: &[u8], room: &RoomId, now: Ts) -> Result<NewEvent, Refusal> {
     let stated = fields.text("vtid")?;
     let in_metadata = || metadata.as_ref().and_then(|metadata| metadata.get("vtid")?.as_str());
     let vtid = stated.as_deref().or_else(in_metadata).map(|vtid| vtid.trim().parse());
-    fields
-        .finish()
-        .map_err(|refusal| Refusal { hint: Some("put other data into `metadata`".into()), ..refusal })?;
+    fields.finish_with("put other data into `metadata`")?;
     // A bad VTID is no reason to lose a line.
     let task = vtid.and_then(Result::ok).unwrap_or(oasis_core::Task::Unset);
     let line = LogLine { ts, task, agent_type, level, message, metadata };

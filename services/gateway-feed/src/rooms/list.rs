@@ -41,7 +41,11 @@ impl Rooms {
         let page = self.store.rooms(&viewer.user, &RoomQuery { limit, before, vtid }).await;
         drop(turn);
         let page = page.map_err(|error| unavailable(error.into()))?;
-        let rooms = page.rooms.iter().map(Room::from).collect();
+        let rooms = page
+            .rooms
+            .iter()
+            .map(|room| Room::new(room.channel.id().unwrap_or_default(), &room.state))
+            .collect();
         response::json(StatusCode::OK, &List { rooms, next: page.next })
     }
 }

@@ -8,11 +8,9 @@
 //!
 //! `lines.rs` appends the lines of a request to the table. The tail then reads them, and `streams/rooms.rs`
 //! renders them for the viewers. `rights.rs` in this folder checks requests, and `crate::rights` ends open
-//! streams. Both read the state of a room from the [`Directory`].
+//! streams. Both read the state of a room from the [`Directory`](crate::directory).
 
-mod body;
 mod change;
-mod directory;
 mod errors;
 mod lines;
 mod list;
@@ -21,7 +19,6 @@ mod requests;
 mod rights;
 mod view;
 
-pub(crate) use directory::Directory;
 pub(crate) use errors::{id, no_such_room, not_yours, unavailable};
 pub(crate) use page::wants_page;
 pub(crate) use requests::Rooms;

@@ -52,7 +52,7 @@ impl Rooms {
         budget: &AnswerBudget,
         request: &Request,
     ) -> Result<Response, ApiError> {
-        check_reader(&self.state(room).await?.room, viewer)?;
+        check_reader(&*self.state(room).await?, viewer)?;
         let query = params(request, room)?;
         // The semaphore is never closed.
         let turn = self.reads.acquire().await.ok();
@@ -64,7 +64,7 @@ impl Rooms {
             self.revocations.check_up_to(last.id, viewer, &self.store).await?;
         }
         let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
-        check_reader(&state.room, viewer)?;
+        check_reader(&state, viewer)?;
         let defaults = Defaults::new();
         let stored: Vec<StoredLine<'_>> = found.lines.iter().map(StoredLine::read).collect();
         let lines = stored.iter().zip(&found.lines);

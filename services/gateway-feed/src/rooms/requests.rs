@@ -3,20 +3,21 @@
 
 use std::sync::Arc;
 
+use oasis_core::RoomState;
 use oasis_core::room::RoomId;
 use oasis_service::ApiError;
-use oasis_store::{Appender, ChannelState, Store};
+use oasis_store::{Appender, Store};
 use tokio::sync::Semaphore;
 
-use super::directory::Directory;
 use super::errors::{no_such_room, unavailable};
 use crate::access::{Caller, Revocations};
+use crate::directory::Directory;
 
 /// Answers the requests about rooms. See the head of this file.
 pub(crate) struct Rooms {
     pub(super) store: Store,
     pub(super) appender: Appender,
-    pub(super) directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory<RoomState>>,
     pub(super) revocations: Arc<Revocations>,
     /// Limits how many pages of lines and of rooms are read at the same time.
     pub(super) reads: Semaphore,
@@ -27,7 +28,7 @@ impl Rooms {
     pub(crate) fn new(
         store: Store,
         appender: Appender,
-        (directory, revocations): (Arc<Directory>, Arc<Revocations>),
+        (directory, revocations): (Arc<Directory<RoomState>>, Arc<Revocations>),
         connections: u16,
     ) -> Self {
         let reads = Semaphore::new(usize::from(connections.div_ceil(4)));
@@ -38,8 +39,8 @@ impl Rooms {
     ///
     /// # Errors
     /// 404 if the room does not exist; 503 if the table cannot be read.
-    pub(super) async fn state(&self, room: &RoomId) -> Result<Arc<ChannelState>, ApiError> {
-        let found = self.directory.room(room).await.map_err(unavailable)?;
+    pub(super) async fn state(&self, room: &RoomId) -> Result<Arc<RoomState>, ApiError> {
+        let found = self.directory.state(room.channel()).await.map_err(unavailable)?;
         found.ok_or_else(|| no_such_room(room))
     }
 
@@ -47,7 +48,7 @@ impl Rooms {
     ///
     /// # Errors
     /// 503 if the table cannot be read.
-    pub(super) async fn fresh_state(&self, room: &RoomId) -> Result<Option<Arc<ChannelState>>, ApiError> {
+    pub(super) async fn fresh_state(&self, room: &RoomId) -> Result<Option<Arc<RoomState>>, ApiError> {
         self.directory.read(room.channel()).await.map_err(unavailable)
     }
 

@@ -1,8 +1,8 @@
 //! The JSON of rooms and lines.
 
 use oasis_core::room::Readers;
-use oasis_core::{Meta, Task, Ts};
-use oasis_store::{ChannelState, StoredEvent};
+use oasis_core::{Meta, RoomState, Task, Ts};
+use oasis_store::StoredEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -19,11 +19,10 @@ pub(super) struct Room<'a> {
     updated_at: Ts,
 }
 
-impl<'a> From<&'a ChannelState> for Room<'a> {
-    fn from(state: &'a ChannelState) -> Self {
-        let room = &state.room;
+impl<'a> Room<'a> {
+    pub(super) fn new(id: &'a str, room: &'a RoomState) -> Self {
         Self {
-            id: state.channel.id().unwrap_or_default(),
+            id,
             title: room.title.as_deref(),
             owner: room.owner.as_deref(),
             readers: room.readers,

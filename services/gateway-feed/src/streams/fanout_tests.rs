@@ -159,7 +159,7 @@ async fn private_rings_share_a_budget() {
         assert!(gateway.budget.used() <= 2_000);
     }
     let topic = gateway.lines.join(Channels::of(["quiet"].into_iter()).unwrap());
-    assert!(matches!(topic.take(0, &0), Taken::Behind(1)), "the quiet topic still has its chunk");
+    assert!(matches!(topic.take(0, &0, &mut ()), Taken::Behind(1)), "the quiet topic still has its chunk");
     assert!(text(quiet.next().await).starts_with("id: 1\n"));
 }
 
@@ -280,7 +280,7 @@ async fn subscribers_with_the_same_cursor_share_a_read_and_few_reads_are_kept() 
     let topic = Channels::of(["1"].into_iter()).unwrap();
     let read = async |after| {
         let cursor = Cursor { topic: 7, epoch: 1, after };
-        gateway.lines.reads.stretch(&gateway.lines.stream, &topic, &0, cursor, 3).await
+        gateway.lines.reads.stretch(&gateway.lines.stream, (&topic, &0, &mut ()), cursor, 3).await
     };
     let first = read(0).await.unwrap();
     assert_eq!(first.frames.as_ptr(), read(0).await.unwrap().frames.as_ptr());

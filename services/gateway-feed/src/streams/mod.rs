@@ -2,6 +2,7 @@
 //! the rows, and how the stream's connections behave. This file connects all streams to one hub, and
 //! opens streams for clients.
 
+pub(crate) mod casts;
 mod opening;
 pub(crate) mod resources;
 pub(crate) mod rooms;
@@ -31,6 +32,7 @@ use crate::fanout::stream::Stream;
 use crate::fanout::table::Table;
 use crate::fanout::topics::Topics;
 
+use casts::CastEvents;
 use opening::Opening;
 use resources::ResourceEvents;
 use rooms::RoomLogs;
@@ -47,30 +49,34 @@ pub(crate) struct Streams {
     pub(crate) ticker: Arc<Topics<Ticker>>,
     pub(crate) rooms: Arc<Topics<RoomLogs>>,
     pub(crate) resources: Arc<Topics<ResourceEvents>>,
+    pub(crate) casts: Arc<Topics<CastEvents>>,
     #[cfg(feature = "test-stream")]
     pub(crate) test: Arc<Topics<test_stream::TestStream>>,
 }
 
 impl Streams {
     /// Makes the streams, which read `table`. The ticker and the stream of resource events each accept at
-    /// most `most` clients. `rooms` has its own limit.
+    /// most `most` clients. `rooms` and `casts` have their own limits.
     pub(crate) fn new(
         table: Arc<dyn Table>,
         most: usize,
         revocations: Arc<Revocations>,
         rooms: RoomLogs,
+        casts: CastEvents,
     ) -> Self {
         let budget = Arc::new(Budget::new(PRIVATE_RINGS));
         let ticker = Topics::new(Ticker::new(most, revocations.clone()), table.clone(), budget.clone());
         let resources = ResourceEvents::new(revocations, most);
         let resources = Topics::new(resources, table.clone(), budget.clone());
         let rooms = Topics::new(rooms, table.clone(), budget.clone());
+        let casts = Topics::new(casts, table.clone(), budget.clone());
         #[cfg(feature = "test-stream")]
         let test = Topics::new(test_stream::TestStream, table, budget);
         let hub = Hub::new(vec![
             ticker.clone(),
             rooms.clone(),
             resources.clone(),
+            casts.clone(),
             #[cfg(feature = "test-stream")]
             test.clone(),
         ]);
@@ -79,6 +85,7 @@ impl Streams {
             ticker,
             rooms,
             resources,
+            casts,
             #[cfg(feature = "test-stream")]
             test,
         }

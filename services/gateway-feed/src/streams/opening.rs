@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use crate::access::NotAdmitted;
 use crate::fanout::admission::Admitted;
 use crate::fanout::ends::{CloseReason, Ends};
+use crate::fanout::frame;
 use crate::fanout::source::Begin;
 use crate::fanout::stream::Stream;
 use crate::fanout::subscriber::{self, Subscriber};
@@ -128,7 +129,7 @@ impl<S: Stream> Phase<S> {
                     return subscriber.next().await.map(|bytes| (bytes, Self::Open(subscriber)));
                 }
                 Self::Pending { outcome, begun: false } => {
-                    return Some((subscriber::waiting(), Self::Pending { outcome, begun: true }));
+                    return Some((frame::waiting(), Self::Pending { outcome, begun: true }));
                 }
                 Self::Pending { mut outcome, begun: true } => {
                     let mut silence = pin!(sleep(subscriber::AWAY_COMMENT));
@@ -139,7 +140,7 @@ impl<S: Stream> Phase<S> {
                             Outcome::Closed(last) => return Some((last, Self::Over)),
                         },
                         () = &mut silence => {
-                            return Some((subscriber::waiting(), Self::Pending { outcome, begun: true }));
+                            return Some((frame::waiting(), Self::Pending { outcome, begun: true }));
                         }
                     }
                 }

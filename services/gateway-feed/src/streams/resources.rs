@@ -70,9 +70,9 @@ fn sentence(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::TokenExpired => "the credential has expired",
         CloseReason::Revoked => "the credential has been revoked",
-        CloseReason::Closed => "the stream is closed",
+        CloseReason::Closed | CloseReason::Finished => "the stream is closed",
         CloseReason::Refused => "this token may not read this stream",
-        CloseReason::Shutdown => "the gateway has ended this stream: connect again",
+        CloseReason::Shutdown | CloseReason::Timeout => "the gateway has ended this stream: connect again",
     }
 }
 
@@ -84,6 +84,7 @@ impl Stream for ResourceEvents {
     type Key = Key;
     type Want = ();
     type Mark = ();
+    type Folded = ();
     type Viewer = Arc<Viewer>;
     type Permit = Slot;
 

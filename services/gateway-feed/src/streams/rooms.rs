@@ -10,19 +10,20 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use oasis_core::room::{ROOMS, RoomId, kinds};
-use oasis_core::{Channel, Kind, Ts};
+use oasis_core::{Channel, Kind, RoomState, Ts};
 use oasis_store::{Filter, StoredEvent};
 use serde::Serialize;
 
 use super::slots::{Slot, Slots};
 use crate::access::{NotAdmitted, Revocations, Subject, Viewer};
+use crate::directory::Directory;
 use crate::fanout::admission::{Admission, Over};
 use crate::fanout::ends::CloseReason;
 use crate::fanout::frame;
 use crate::fanout::pulse::Presence;
 use crate::fanout::stream::{Fresh, GapReason, Stream};
 use crate::fanout::table::Selected;
-use crate::rooms::{self, Defaults, Directory, StoredLine};
+use crate::rooms::{self, Defaults, StoredLine};
 
 /// How many earlier lines a new client gets first by default.
 pub(crate) const TAIL: usize = 100;
@@ -31,7 +32,7 @@ pub(crate) const MOST_TAIL: usize = 1_000;
 
 /// The stream of rooms.
 pub(crate) struct RoomLogs {
-    directory: Arc<Directory>,
+    directory: Arc<Directory<RoomState>>,
     revocations: Arc<Revocations>,
     slots: Slots,
     defaults: Defaults,
@@ -39,7 +40,11 @@ pub(crate) struct RoomLogs {
 
 impl RoomLogs {
     /// Makes a stream for at most `most` clients at the same time.
-    pub(crate) fn new(directory: Arc<Directory>, revocations: Arc<Revocations>, most: usize) -> Self {
+    pub(crate) fn new(
+        directory: Arc<Directory<RoomState>>,
+        revocations: Arc<Revocations>,
+        most: usize,
+    ) -> Self {
         let slots = Slots::new(most, metrics::gauge!("room_subscribers"));
         Self { directory, revocations, slots, defaults: Defaults::new() }
     }
@@ -72,9 +77,9 @@ fn sentence(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::TokenExpired => "the token has expired",
         CloseReason::Revoked => "the right to read this room has ended",
-        CloseReason::Closed => "the room is closed",
+        CloseReason::Closed | CloseReason::Finished => "the room is closed",
         CloseReason::Refused => "this token may not read this room",
-        CloseReason::Shutdown => "the gateway has ended this stream: connect again",
+        CloseReason::Shutdown | CloseReason::Timeout => "the gateway has ended this stream: connect again",
     }
 }
 
@@ -87,6 +92,7 @@ impl Stream for RoomLogs {
     /// How many earlier lines a new subscriber gets.
     type Want = usize;
     type Mark = ();
+    type Folded = ();
     type Viewer = Arc<Viewer>;
     type Permit = Slot;
 
@@ -137,19 +143,17 @@ impl Stream for RoomLogs {
     ) -> BoxFuture<'a, Result<Admission<Slot>, NotAdmitted>> {
         Box::pin(async move {
             self.revocations.check(viewer)?;
-            let found = self.directory.room(room).await;
+            let found = self.directory.state(room.channel()).await;
             let found = found.map_err(|error| NotAdmitted::Unavailable(rooms::unavailable(error)))?;
             let state = found.ok_or_else(|| rooms::no_such_room(room))?;
-            if !rooms::may_read(&state.room, viewer) {
+            if !rooms::may_read(&state, viewer) {
                 return Err(rooms::not_yours().into());
             }
             let permit = self.slots.take("too many clients follow rooms")?;
             let mut admission = Admission::of_viewer(permit, viewer, Ts::clamped(Timestamp::now()));
             admission.subjects.push(Subject::Channel(room.channel().clone()));
-            admission.over = state
-                .room
-                .is_closed
-                .then_some(Over { last: state.room.last_id, reason: CloseReason::Closed });
+            admission.over =
+                state.is_closed.then_some(Over { last: state.last_id, reason: CloseReason::Closed });
             Ok(admission)
         })
     }

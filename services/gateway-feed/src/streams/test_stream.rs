@@ -101,6 +101,7 @@ impl Stream for TestStream {
     /// How many of the last lines a new subscriber gets.
     type Want = usize;
     type Mark = ();
+    type Folded = ();
     type Viewer = User;
     type Permit = Seat;
 

@@ -81,6 +81,7 @@ impl Stream for Ticker {
     type Key = ();
     type Want = Filter;
     type Mark = Mark;
+    type Folded = ();
     /// `None` if the client is not known as a user.
     type Viewer = Option<Arc<Viewer>>;
     type Permit = Slot;

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "test helpers report failures by panicking")]
 
 mod agents;
+mod cast_requests;
+mod casts;
 mod client;
 mod console;
 mod credentials;

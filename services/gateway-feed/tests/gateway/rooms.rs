@@ -32,12 +32,24 @@ pub(crate) async fn gateway(url: &str) -> Gateway {
 /// Sends a request with a bearer token, and with a JSON body if there is one. Sends it again while the
 /// gateway has not read the table yet.
 pub(crate) async fn call(address: SocketAddr, method: &str, path: &str, token: &str, body: Value) -> Answer {
+    call_with(address, (method, path), token, &[], body).await
+}
+
+/// As [`call`], with more headers.
+pub(crate) async fn call_with(
+    address: SocketAddr,
+    (method, path): (&str, &str),
+    token: &str,
+    more: &[(&str, &str)],
+    body: Value,
+) -> Answer {
     let bearer = format!("Bearer {token}");
-    let headers = [
+    let mut headers = vec![
         ("authorization", bearer.as_str()),
         ("content-type", "application/json"),
         ("accept", "application/json"),
     ];
+    headers.extend(more);
     let body = if body.is_null() { String::new() } else { body.to_string() };
     loop {
         let answer = send(address, method, path, &headers, body.clone()).await;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 ///
 /// # Errors
 /// 400 if the text is not a JSON object.
-pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, ApiError> {
+pub(crate) fn json_object(text: &[u8]) -> Result<Map<String, Value>, ApiError> {
     match parse_json(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ApiError::bad_request("bad_json", "the body is not a JSON object")),

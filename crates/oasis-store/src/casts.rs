@@ -1,0 +1,78 @@
+//! Reads the casts of an owner, and the casts of a workflow run, from the table `oasis_channels`.
+
+use oasis_core::{CastState, Channel, DedupKey};
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::channels::{COLUMNS, ChannelState};
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// A page of the casts of an owner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CastPage {
+    /// The casts. The newest cast is first.
+    pub casts: Vec<ChannelState<CastState>>,
+    /// How many casts the owner has.
+    pub total: i64,
+}
+
+/// The SQL condition that selects casts. It has the form that the indexes of casts need.
+const IS_CAST: &str = "c.state IN ('queued', 'running', 'succeeded', 'failed')";
+
+impl Store {
+    /// Lists the casts of `owner`, newest first, without the first `skip` casts.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn casts(&self, owner: &str, skip: i64, most: i64) -> Result<CastPage, StoreError> {
+        let sql = self.sql(&format!(
+            "SELECT counted.total, {COLUMNS} FROM (SELECT count(*) AS total \
+               FROM {{schema}}.oasis_channels AS c WHERE {IS_CAST} AND c.owner = $1) AS counted \
+             LEFT JOIN (SELECT c.* FROM {{schema}}.oasis_channels AS c WHERE {IS_CAST} AND c.owner = $1 \
+               ORDER BY c.created_at DESC, c.channel DESC OFFSET $2 LIMIT $3) AS c ON true \
+             ORDER BY c.created_at DESC, c.channel DESC"
+        ));
+        let params: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&owner, Type::TEXT), (&skip, Type::INT8), (&most, Type::INT8)];
+        let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
+        let mut page = CastPage { casts: Vec::new(), total: 0 };
+        for row in &rows {
+            page.total = row.try_get("total")?;
+            if row.try_get::<_, Option<&str>>("channel")?.is_some() {
+                page.casts.push(ChannelState::from_row(row)?);
+            }
+        }
+        Ok(page)
+    }
+
+    /// Whether the row with this dedup key opened the cast `channel`. The first row that opens a cast stands.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn is_opened_by(&self, channel: &Channel, key: &DedupKey) -> Result<bool, StoreError> {
+        let sql = self.sql(
+            "SELECT e.dedup_key = $2 FROM {schema}.oasis_events AS e \
+             WHERE e.channel <> 'devhub' AND e.kind = 'cast.queued' AND e.channel = $1 \
+             ORDER BY e.id + 0 LIMIT 1",
+        );
+        let (channel, key) = (channel.as_str(), key.as_str());
+        let params: [(&(dyn ToSql + Sync), Type); 2] = [(&channel, Type::TEXT), (&key, Type::TEXT)];
+        let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
+        Ok(rows.first().and_then(|row| row.get::<_, Option<bool>>(0)).unwrap_or_default())
+    }
+
+    /// The casts that have this workflow run, at most 100. Requests at the same time can give a run to
+    /// several casts.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn casts_of_run(&self, run_id: &str) -> Result<Vec<ChannelState<CastState>>, StoreError> {
+        let sql = self.sql(&format!(
+            "SELECT {COLUMNS} FROM {{schema}}.oasis_channels AS c WHERE {IS_CAST} \
+               AND octet_length(c.data ->> 'runId') <= 64 AND c.data ->> 'runId' = $1 \
+             ORDER BY c.last_id LIMIT 100"
+        ));
+        let rows = self.read(async |client| client.query_typed(&sql, &[(&run_id, Type::TEXT)]).await).await?;
+        rows.iter().map(ChannelState::from_row).collect()
+    }
+}

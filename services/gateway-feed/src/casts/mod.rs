@@ -1,0 +1,24 @@
+//! Casts: each cast is one job, whose owner follows it from its start to its end.
+//!
+//! - `POST /api/casts`: a service opens a cast
+//! - `GET /api/casts`: a user lists the user's casts
+//! - `GET /api/casts/{id}`: the owner reads a cast
+//! - `PATCH /api/casts/{id}`: a service changes a cast
+//! - `GET /api/casts/{id}/events`: the stream of a cast (`streams/casts.rs`)
+//!
+//! `open.rs` and `change.rs` append rows to the table. A trigger computes the state of the cast from them.
+//! The [`Directory`](crate::directory) reads the states.
+
+mod change;
+mod errors;
+mod fields;
+mod frames;
+mod open;
+mod read;
+mod requests;
+mod view;
+
+pub(crate) use errors::{id, no_such_cast, not_yours, unavailable, with_cast_code};
+pub(crate) use frames::{Frames, complete, end};
+pub(crate) use requests::Casts;
+pub(crate) use view::{all_fields, changed_fields};
