@@ -15,10 +15,10 @@ Examples:
   DATABASE_URL=\"$(cat .oasis/database-url)\" oasis check --rebuild
 
 The exit code is 1 if there is a problem. --rebuild computes the state of each
-room and cast from its rows, for example after a restore. It deletes nothing, and
-no user gets more access. If the state and the rows of a room disagree, only users
-who have access according to both can read or change the room. If those of a cast
-disagree about its owner, no user can read the cast.";
+room and cast from its rows, for example after a restore. It deletes nothing,
+and no user gets more access. If the state and the rows of a room disagree,
+only users who have access according to both can read or change the room. If
+those of a cast disagree about its owner, no user can read the cast.";
 
 /// Flags of `oasis check`.
 #[derive(clap::Args, Debug)]
