@@ -103,9 +103,17 @@ async fn a_check_reports_what_is_wrong_and_rebuilds_the_states_of_rooms() {
     execute(&db.url, rooms).await;
     let rebuilt = run(&db.url, &["check", "--rebuild"]);
     let expected =
-        "read the rows of 2 rooms: added the states of 1, and corrected 0\nthe database is ready\n";
+        "read the rows of 2 rooms and casts: added the states of 1, and corrected 0\nthe database is ready\n";
     assert_eq!((rebuilt.code, rebuilt.stdout.as_str()), (0, expected));
     assert!(rebuilt.stderr.contains("of room b disagree"), "{}", rebuilt.stderr);
+    let casts = "INSERT INTO oasis_events \
+          (ts, vtid, layer, module, source, kind, status, title, ref, channel, meta) \
+        VALUES (now(), 'UNSET', 'UNSET', 'CORE', 'oasis.events', 'cast.queued', 'queued', \
+            'UNSET-CORE-CAST-QUEUED', 'vt/UNSET-cast-queued', 'cast:c', '{\"owner\": \"ann\"}'); \
+        UPDATE oasis_channels SET owner = 'bob' WHERE channel = 'cast:c'";
+    execute(&db.url, casts).await;
+    let rebuilt = run(&db.url, &["check", "--rebuild"]);
+    assert!(rebuilt.stderr.contains("of cast c disagree about its owner"), "{}", rebuilt.stderr);
     execute(&db.url, "ALTER TABLE oasis_events DISABLE TRIGGER oasis_events_notify").await;
     let wrong = run(&db.url, &["check"]);
     assert!(wrong.code == 1 && wrong.stdout.contains("a trigger of oasis_events is missing"), "{wrong:?}");

@@ -192,8 +192,11 @@ async fn a_client_that_was_away_gets_the_rows_that_it_missed() {
     assert_eq!((&status.data["status"], status.id), (&json!("queued"), queued.id));
     let running = reader.next("status").await;
     assert_eq!(running.data["status"], "running");
-    // Reports of progress that arrive together are one event.
-    let progress = reader.next("progress").await;
+    // Both reports are one event, unless the second gateway has read the first of them alone.
+    let mut progress = reader.next("progress").await;
+    if progress.data["progress"] == 10.0 {
+        progress = reader.next("progress").await;
+    }
     assert_eq!(progress.data, json!({"castId": "c", "progress": 20.0, "message": "b"}));
     // A cursor from before the cast was opened replays its history.
     let mut history = Reader::open(&second, "c", &ann, Some(0)).await;
@@ -238,6 +241,14 @@ async fn rows_that_lose_have_no_event_and_a_higher_attempt_begins_again() {
     }
     let status = reader.next("status").await;
     assert_eq!(status.data, json!({"castId": "c", "status": "running", "costCents": 3}));
+    // Reports of progress that arrive together are one event.
+    client.batch_execute("BEGIN").await.unwrap();
+    for meta in [json!({"progress": 1, "message": "a"}), json!({"progress": 2}), json!({"progress": 3})] {
+        insert_row(&client, "cast:c", "cast.progress", &meta.to_string()).await;
+    }
+    client.batch_execute("COMMIT").await.unwrap();
+    let progress = reader.next("progress").await;
+    assert_eq!(progress.data, json!({"castId": "c", "progress": 3, "message": "a"}));
     change(&gateway, "c", json!({"status": "failed", "errorMessage": "no"})).await;
     reader.next("status").await;
     reader.next("error").await;
