@@ -106,7 +106,8 @@ async function closeTheRoom({ text }) {
 const withoutTimesAndIds = (shown) =>
   shown
     .replaceAll(/"(timestamp|createdAt|updatedAt|finishedAt|connection_id)":("[^"]*"|[\d.]+)/g, '"$1":"…"')
-    .replaceAll(/(^id: |"(?:id|cursor|lastId)":)\d+/gm, "$1…")
+    // The meter of curl may stand before an id, on the same line.
+    .replaceAll(/(id: |"(?:id|cursor|lastId)":)\d+/g, "$1…")
     .trim();
 
 /** Checks that the last shell block has printed the block. Times and ids may differ. */
