@@ -3,7 +3,7 @@
 use oasis_core::{CastState, Channel, DedupKey};
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::channels::{COLUMNS, ChannelState};
+use crate::channels::{ChannelState, columns};
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -25,8 +25,9 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or does not answer in time.
     pub async fn casts(&self, owner: &str, skip: i64, most: i64) -> Result<CastPage, StoreError> {
+        let columns = columns::<CastState>();
         let sql = self.sql(&format!(
-            "SELECT counted.total, {COLUMNS} FROM (SELECT count(*) AS total \
+            "SELECT counted.total, {columns} FROM (SELECT count(*) AS total \
                FROM {{schema}}.oasis_channels AS c WHERE {IS_CAST} AND c.owner = $1) AS counted \
              LEFT JOIN (SELECT c.* FROM {{schema}}.oasis_channels AS c WHERE {IS_CAST} AND c.owner = $1 \
                ORDER BY c.created_at DESC, c.channel DESC OFFSET $2 LIMIT $3) AS c ON true \
@@ -67,8 +68,9 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or does not answer in time.
     pub async fn casts_of_run(&self, run_id: &str) -> Result<Vec<ChannelState<CastState>>, StoreError> {
+        let columns = columns::<CastState>();
         let sql = self.sql(&format!(
-            "SELECT {COLUMNS} FROM {{schema}}.oasis_channels AS c WHERE {IS_CAST} \
+            "SELECT {columns} FROM {{schema}}.oasis_channels AS c WHERE {IS_CAST} \
                AND octet_length(c.data ->> 'runId') <= 64 AND c.data ->> 'runId' = $1 \
              ORDER BY c.last_id LIMIT 100"
         ));

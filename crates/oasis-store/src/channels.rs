@@ -21,7 +21,10 @@ pub struct ChannelState<S> {
 
 /// A kind of state that `oasis_channels` stores.
 pub trait StoredState: Sized + Send + Sync + 'static {
-    /// Reads the state from a row with the columns of `oasis_channels`.
+    /// The columns that only this kind of state needs, of the table `oasis_channels AS c`.
+    const COLUMNS: &'static str;
+
+    /// Reads the state from a row with these columns and those that all states need.
     ///
     /// # Errors
     /// When the row was written by a newer version, or is the state of another kind of channel.
@@ -59,8 +62,10 @@ pub struct RoomPage {
 }
 
 /// The columns of a [`ChannelState`].
-pub(crate) const COLUMNS: &str = "c.channel, c.owner, c.readers, c.state, c.attempt, c.data::text AS data, \
-    c.data ->> 'title' AS title, c.last_id, c.created_at, c.updated_at";
+pub(crate) fn columns<S: StoredState>() -> String {
+    format!("c.channel, c.owner, c.state, c.last_id, c.created_at, c.updated_at, {}", S::COLUMNS)
+}
+
 /// The maximum number of rooms of one task. Any further rooms are never listed for this task.
 const MOST_ROOMS_OF_TASK: i64 = 10_000;
 
@@ -80,6 +85,8 @@ fn time(row: &Row, column: &str) -> Result<Ts, StoreError> {
 }
 
 impl StoredState for RoomState {
+    const COLUMNS: &'static str = "c.readers, c.data ->> 'title' AS title";
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         let last_id = row.try_get("last_id")?;
         Ok(Self {
@@ -101,6 +108,8 @@ impl StoredState for RoomState {
 }
 
 impl StoredState for CastState {
+    const COLUMNS: &'static str = "c.attempt, c.data::text AS data";
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         let last_id = row.try_get("last_id")?;
         let data = Meta::stored(row.try_get("data")?);
@@ -127,8 +136,9 @@ impl Store {
     ) -> Result<ChannelStates<S>, StoreError> {
         let names: Vec<&str> = channels.iter().map(Channel::as_str).collect();
         let sql = self.sql(&format!(
-            "SELECT {HEAD} AS head, {COLUMNS} FROM (SELECT) AS one \
-             LEFT JOIN {{schema}}.oasis_channels AS c ON c.channel = ANY($1)"
+            "SELECT {HEAD} AS head, {} FROM (SELECT) AS one \
+             LEFT JOIN {{schema}}.oasis_channels AS c ON c.channel = ANY($1)",
+            columns::<S>()
         ));
         let rows = self.read(async |client| client.query_typed(&sql, &[(&names, Type::TEXT_ARRAY)]).await);
         let rows = rows.await?;
@@ -178,7 +188,8 @@ fn rooms_sql() -> String {
         )
     };
     format!(
-        "SELECT {COLUMNS} FROM ({} UNION ALL {}) AS c ORDER BY c.last_id DESC LIMIT $3",
+        "SELECT {} FROM ({} UNION ALL {}) AS c ORDER BY c.last_id DESC LIMIT $3",
+        columns::<RoomState>(),
         part("c.readers = 'signed_in'"),
         part("c.readers = 'owner' AND c.owner = $1"),
     )
@@ -199,10 +210,11 @@ fn rooms_of_task_sql() -> String {
            SELECT first.channel, 1::bigint FROM ({}) AS first \
            UNION ALL SELECT next.channel, named.n + 1 FROM named CROSS JOIN LATERAL ({}) AS next \
              WHERE named.n < {MOST_ROOMS_OF_TASK}) \
-         SELECT {COLUMNS} FROM named JOIN {{schema}}.oasis_channels AS c ON c.channel = named.channel \
+         SELECT {} FROM named JOIN {{schema}}.oasis_channels AS c ON c.channel = named.channel \
          WHERE (c.readers = 'signed_in' OR c.readers = 'owner' AND c.owner = $1) AND c.last_id < $2 \
          ORDER BY c.last_id DESC LIMIT $3",
         next("'room:'"),
         next("named.channel"),
+        columns::<RoomState>(),
     )
 }

@@ -79,8 +79,7 @@ impl Store {
         Ok(known)
     }
 
-    /// The last resource events of a task, with ids below `before`,
-    /// newest first, at most `most`.
+    /// The last resource events of a task with ids below `before`, newest first, at most `most`.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.

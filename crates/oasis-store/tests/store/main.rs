@@ -17,6 +17,7 @@ mod clocks;
 mod constraints;
 mod deploys;
 mod foreign_tables;
+mod histories;
 mod migration_sessions;
 mod migrations;
 mod older_migrations;

@@ -1,25 +1,15 @@
 //! Compares the trigger that keeps `oasis_channels` up to date with the fold of oasis-core, over random
 //! histories of rooms. The members of `meta` may have any value.
 
-use std::collections::BTreeMap;
-
-use oasis_core::{Channel, RoomState, StateRow, Ts};
-use oasis_store::{ChannelState, Store};
+use oasis_core::RoomState;
+use oasis_core::room::ROOMS;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use serde_json::{Map, Value, json};
-use tokio_postgres::Client;
+use serde_json::{Value, json};
 
+use crate::histories::{HistoryRow, folded, insert, stored};
 use crate::{client, database, insert_row, store};
-
-/// A row of a history.
-#[derive(Debug, Clone)]
-struct HistoryRow {
-    room: u8,
-    kind: &'static str,
-    meta: Map<String, Value>,
-}
 
 fn hostile() -> impl Strategy<Value = Value> {
     let texts = ["ann", "bob", "", "signed_in", "owner", "Owner", "' || \"", "\u{1f680}"];
@@ -41,8 +31,8 @@ fn row() -> impl Strategy<Value = HistoryRow> {
         proptest::option::of(hostile()).prop_map(move |value| value.map(|value| (key.to_owned(), value)))
     });
     let meta = meta.prop_map(|members| members.into_iter().flatten().collect());
-    (0..3_u8, proptest::sample::select(kinds.to_vec()), meta).prop_map(|(room, kind, meta)| HistoryRow {
-        room,
+    (0..3_u8, proptest::sample::select(kinds.to_vec()), meta).prop_map(|(channel, kind, meta)| HistoryRow {
+        channel,
         kind,
         meta,
     })
@@ -53,53 +43,6 @@ fn history() -> impl Strategy<Value = Vec<Vec<HistoryRow>>> {
     proptest::collection::vec(proptest::collection::vec(row(), 1..6), 1..6)
 }
 
-/// Inserts the rows of one statement, in order.
-async fn insert(client: &Client, case: usize, rows: &[HistoryRow]) {
-    let values = rows.iter().map(|row| {
-        let text = insert_row(
-            &format!("room:{case}-{}", row.room),
-            row.kind,
-            &Value::Object(row.meta.clone()).to_string(),
-        );
-        let (_, values) = text.split_once("VALUES ").unwrap();
-        values.to_owned()
-    });
-    let (head, _) =
-        insert_row("", "", "").split_once("VALUES").map(|(a, b)| (a.to_owned(), b.len())).unwrap();
-    let sql = format!("{head} VALUES {}", values.collect::<Vec<_>>().join(", "));
-    client.batch_execute(&sql).await.unwrap();
-}
-
-/// The states that the fold of oasis-core computes from the stored rows.
-async fn folded(client: &Client) -> Vec<ChannelState<RoomState>> {
-    let sql = "SELECT id, channel, kind, meta::text, recorded_at FROM oasis_events ORDER BY id";
-    let mut states: BTreeMap<String, Option<RoomState>> = BTreeMap::new();
-    for row in client.query(sql, &[]).await.unwrap() {
-        let meta: Map<String, Value> = serde_json::from_str(row.get(3)).unwrap();
-        let recorded: std::time::SystemTime = row.get(4);
-        let recorded_at = Ts::clamped(recorded.try_into().unwrap());
-        let state = states.entry(row.get(1)).or_default();
-        *state = RoomState::fold(
-            state.take(),
-            StateRow { id: row.get(0), kind: row.get(2), meta: &meta, recorded_at },
-        );
-    }
-    let channels = states.into_iter().filter_map(|(channel, state)| {
-        Some(ChannelState { channel: Channel::parse(&channel).unwrap(), state: state? })
-    });
-    channels.collect()
-}
-
-/// The states in the table.
-async fn stored(client: &Client, store: &Store) -> Vec<ChannelState<RoomState>> {
-    let sql = "SELECT DISTINCT channel COLLATE \"C\" FROM oasis_events";
-    let channels = client.query(sql, &[]).await.unwrap();
-    let channels: Vec<Channel> = channels.iter().map(|row| Channel::stored(row.get(0))).collect();
-    let mut states = store.channels(&channels).await.unwrap().states;
-    states.sort_by(|a, b| a.channel.cmp(&b.channel));
-    states
-}
-
 #[tokio::test]
 async fn the_trigger_computes_what_the_fold_of_oasis_core_computes() {
     let db = database().await;
@@ -108,10 +51,10 @@ async fn the_trigger_computes_what_the_fold_of_oasis_core_computes() {
     let mut runner = TestRunner::deterministic();
     for case in 0..200 {
         for rows in history().new_tree(&mut runner).unwrap().current() {
-            insert(&client, case, &rows).await;
+            insert(&client, ROOMS, case, &rows).await.unwrap();
         }
     }
-    let expected = folded(&client).await;
+    let expected = folded(&client, RoomState::fold).await;
     assert!(expected.len() > 200, "{}", expected.len());
     assert_eq!(stored(&client, &store).await, expected);
 

@@ -86,7 +86,7 @@ impl<'a> Sender<'a> {
     }
 
     /// 403: the sender may not write to a private stream.
-    pub(crate) fn may_not_write(stream: PrivateStream) -> ApiError {
+    pub(super) fn may_not_write(stream: PrivateStream) -> ApiError {
         let code = match stream {
             PrivateStream::Rooms => "rooms_not_allowed",
             PrivateStream::Resources => "resources_not_allowed",

@@ -5,7 +5,7 @@ use oasis_core::room::{Readers, RoomId};
 use oasis_service::ApiError;
 
 use super::errors::{no_such_room, not_yours};
-use crate::access::{Caller, PrivateStream, Sender, Viewer};
+use crate::access::{Caller, PrivateStream, Viewer};
 
 /// Whether a viewer may read a room.
 pub(crate) fn may_read(room: &RoomState, viewer: &Viewer) -> bool {
@@ -33,13 +33,7 @@ pub(super) fn check_reader(room: &RoomState, viewer: &Viewer) -> Result<(), ApiE
 /// 403 if the caller may not write.
 pub(super) fn check_writer(room: &RoomState, caller: &Caller<'_>) -> Result<(), ApiError> {
     match caller {
-        Caller::Service(sender) => {
-            if sender.writes(PrivateStream::Rooms) {
-                Ok(())
-            } else {
-                Err(Sender::may_not_write(PrivateStream::Rooms))
-            }
-        }
+        Caller::Service(_) => caller.check_service(PrivateStream::Rooms),
         Caller::Viewer(viewer) => {
             if owns(room, viewer) {
                 Ok(())
@@ -56,8 +50,7 @@ pub(super) fn check_writer(room: &RoomState, caller: &Caller<'_>) -> Result<(), 
 /// 403 if the caller may write to no room; 404 if the caller is a user.
 pub(super) fn check_opener(room: &RoomId, caller: &Caller<'_>) -> Result<(), ApiError> {
     match caller {
-        Caller::Service(sender) if sender.writes(PrivateStream::Rooms) => Ok(()),
-        Caller::Service(_) => Err(Sender::may_not_write(PrivateStream::Rooms)),
+        Caller::Service(_) => caller.check_service(PrivateStream::Rooms),
         Caller::Viewer(_) => Err(no_such_room(room)),
     }
 }
