@@ -48,6 +48,9 @@ export async function freeze(page) {
 /**
  * Returns all ids in the list from top to bottom, including the ids of rows that are out of sight.
  *
+ * The list makes rows after its scroll event. The browser sends this event with its next frame, which is late
+ * on a busy machine, and the page's own clock doesn't show this. So wait until rows cover the visible part.
+ *
  * @param {import("playwright-core").Page} page
  * @returns {Promise<number[]>}
  */
@@ -56,9 +59,7 @@ export async function allIds(page) {
   const found = new Map();
   for (let top = 0; ; top += 400) {
     await page.evaluate((top) => document.querySelector("#ticker")?.scrollTo(0, top), top);
-    await page.evaluate(
-      () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
-    );
+    await until(() => page.evaluate(isCovered), "rows cover the visible part of the list");
     const seen = await page.evaluate(() => {
       const scroller = /** @type {HTMLElement} */ (document.querySelector("#ticker"));
       const rows = [.../** @type {NodeListOf<HTMLElement>} */ (scroller.querySelectorAll(".row[data-id]"))];
@@ -70,4 +71,17 @@ export async function allIds(page) {
     for (const [number = 0, id = 0] of seen.rows) found.set(number, id);
     if (seen.end) return [...found].sort(([a], [b]) => b - a).map(([, id]) => id);
   }
+}
+
+/** Whether rows cover the visible part of the list. Runs in the page. */
+function isCovered() {
+  const scroller = /** @type {HTMLElement} */ (document.querySelector("#ticker"));
+  const sheet = /** @type {HTMLElement} */ (scroller.querySelector(".sheet"));
+  const [outer, inner] = [scroller.getBoundingClientRect(), sheet.getBoundingClientRect()];
+  const rows = [...scroller.querySelectorAll(".row")].map((row) => row.getBoundingClientRect());
+  let covered = Math.max(outer.top, inner.top);
+  for (const { top, bottom } of rows.sort((a, b) => a.top - b.top)) {
+    if (top <= covered + 1) covered = Math.max(covered, bottom);
+  }
+  return covered >= Math.min(outer.bottom, inner.bottom) - 1;
 }
