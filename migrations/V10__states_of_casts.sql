@@ -12,3 +12,6 @@ CREATE INDEX oasis_channels_casts ON {schema}.oasis_channels (owner, created_at,
 -- The casts of a workflow run.
 CREATE INDEX oasis_channels_runs ON {schema}.oasis_channels ((data ->> 'runId'))
     WHERE state IN ('queued', 'running', 'succeeded', 'failed') AND octet_length(data ->> 'runId') <= 64;
+-- The casts that have not ended.
+CREATE INDEX oasis_channels_unfinished ON {schema}.oasis_channels (channel)
+    WHERE state IN ('queued', 'running');

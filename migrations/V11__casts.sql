@@ -1,18 +1,22 @@
 -- Casts: the current state of each job.
 --
--- The step has two parts that take time on a large table: an index, and the states of casts that have rows
--- already. Meanwhile, writers wait. Readers do not wait. If the index was built beforehand, CONCURRENTLY, the
--- step is short.
+-- The step has two parts that take time on a large table: the indexes, and the states of casts that have rows
+-- already. Meanwhile, writers wait. Readers do not wait. If the indexes were built beforehand, CONCURRENTLY,
+-- the step is short.
 SET LOCAL lock_timeout = '3s';
 
 -- An index that was built beforehand and failed is left behind as invalid.
 DO $$
 DECLARE
-    index regclass := to_regclass('{schema}.oasis_events_cast_states');
+    index regclass;
 BEGIN
-    IF EXISTS (SELECT FROM pg_index WHERE indexrelid = index AND NOT indisvalid) THEN
-        EXECUTE 'DROP INDEX ' || index;
-    END IF;
+    FOREACH index IN ARRAY ARRAY[to_regclass('{schema}.oasis_events_cast_states'),
+        to_regclass('{schema}.oasis_events_runs'), to_regclass('{schema}.oasis_events_cast_titles')]
+    LOOP
+        IF EXISTS (SELECT FROM pg_index WHERE indexrelid = index AND NOT indisvalid) THEN
+            EXECUTE 'DROP INDEX ' || index;
+        END IF;
+    END LOOP;
 END
 $$;
 
@@ -21,6 +25,16 @@ CREATE INDEX IF NOT EXISTS oasis_events_cast_states ON {schema}.oasis_events (ch
     WITH (deduplicate_items = off)
     WHERE channel <> 'devhub'
       AND kind IN ('cast.queued', 'cast.started', 'cast.succeeded', 'cast.failed', 'cast.updated');
+-- The deliveries of a workflow run, and those whose title names a cast. Only webhook-ingest can store a row
+-- with this dedup key.
+CREATE INDEX IF NOT EXISTS oasis_events_runs ON {schema}.oasis_events ((meta ->> 'run_id'), (id + 0))
+    WITH (deduplicate_items = off)
+    WHERE channel = 'devhub' AND kind = 'workflow_run' AND starts_with(dedup_key, 'github:workflow_run:')
+      AND octet_length(meta ->> 'run_id') <= 64;
+CREATE INDEX IF NOT EXISTS oasis_events_cast_titles ON {schema}.oasis_events ((meta ->> 'cast'), (id + 0))
+    WITH (deduplicate_items = off)
+    WHERE channel = 'devhub' AND kind = 'workflow_run' AND starts_with(dedup_key, 'github:workflow_run:')
+      AND octet_length(meta ->> 'cast') <= 128;
 
 -- The state of a cast after one more row. No meta raises an error: a member counts as absent if it has
 -- another type, or if its text is empty or too long. If the state has no channel, the cast does

@@ -15,6 +15,7 @@ pub mod report;
 pub mod resource;
 pub mod room;
 
+mod cast_runs;
 mod cast_state;
 mod chain;
 mod channel;
@@ -33,6 +34,7 @@ mod task;
 mod ts;
 mod vtid;
 
+pub use cast_runs::{RunRow, cast_in_title, drive, run_fields};
 pub use cast_state::CastState;
 pub use chain::chain;
 pub use channel::{Channel, Family};

@@ -146,8 +146,8 @@ impl Meta {
     /// Adds an entry. A string is cut to [`Meta::MAX_TEXT`] bytes, and each NUL character in it becomes
     /// U+FFFD. Adds nothing for `None` or for an empty string.
     ///
-    /// This function is for the services of this workspace. The caller must add each key only once, and must
-    /// not add more than about a dozen entries. The function does not check these two rules.
+    /// This function is for the services of this workspace. The caller must add each key only once, and all
+    /// entries must fit into [`Meta::MAX_BYTES`]. The function does not check these two rules.
     #[must_use]
     pub fn with<'v>(mut self, key: &str, value: Option<impl Into<MetaValue<'v>>>) -> Self {
         let Some(value) = value.map(Into::into) else { return self };

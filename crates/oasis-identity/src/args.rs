@@ -1,4 +1,4 @@
-//! [`IdentityArgs`]: the flags that decide which tokens are valid.
+//! [`IdentityArgs`]: the flags that decide which tokens and sessions are valid.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,6 +10,7 @@ use crate::claims::Rules;
 use crate::jwks::JwksUrl;
 use crate::keys::{BadKeys, KeySource, Keys};
 use crate::secrets::Secrets;
+use crate::sessions::{CookieName, Sessions};
 
 /// The flags that decide which JSON Web Tokens are valid. A service adds them to its own flags.
 #[derive(Args, Debug, Clone)]
@@ -67,6 +68,27 @@ pub struct IdentityArgs {
         hide_default_value = true
     )]
     pub jwt_audience: List,
+
+    /// Comma-separated secrets of Auth.js (next-auth 5), which open the session cookies of its users; each
+    /// needs at least 32 bytes. Without this setting, AUTH_SECRET counts
+    #[arg(
+        long,
+        env = "AUTHJS_SECRET",
+        hide_env_values = true,
+        value_name = "LIST",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub authjs_secret: Secrets,
+
+    /// The name that Auth.js itself uses for the secrets.
+    #[arg(long, env = "AUTH_SECRET", hide = true, hide_env_values = true, default_value = "")]
+    pub auth_secret: Secrets,
+
+    /// Name of the session cookie, if Auth.js is configured with another name than
+    /// __Secure-authjs.session-token or authjs.session-token
+    #[arg(long, env = "AUTHJS_COOKIE", value_name = "NAME")]
+    pub authjs_cookie: Option<CookieName>,
 }
 
 impl IdentityArgs {
@@ -81,6 +103,12 @@ impl IdentityArgs {
         sources.extend(self.jwks_url.clone().map(KeySource::Jwks));
         let rules = Rules { issuers: self.jwt_issuer.0.clone(), audiences: self.jwt_audience.0.clone() };
         Keys::new(&sources, rules)
+    }
+
+    /// The keys that open sessions of Auth.js.
+    pub fn sessions(&self) -> Sessions {
+        let secrets = if self.authjs_secret.is_empty() { &self.auth_secret } else { &self.authjs_secret };
+        Sessions::new(secrets, self.authjs_cookie.as_ref())
     }
 }
 

@@ -1,4 +1,5 @@
-//! Decides who a viewer is: verifies and mints JSON Web Tokens (JWT).
+//! Decides who a viewer is: verifies and mints JSON Web Tokens (JWT), and opens sessions of Auth.js
+//! ([`Sessions`]).
 //!
 //! [`Keys::identify`] takes a token and the current time, and returns a [`Viewer`] or a [`Rejection`]. ring
 //! verifies the signature. This crate checks the header and the claims itself. The library `jsonwebtoken`
@@ -24,6 +25,7 @@ mod public_key;
 mod rejection;
 mod secrets;
 mod seen;
+mod sessions;
 mod verifier;
 mod verify;
 mod viewer;
@@ -42,4 +44,5 @@ pub use provider::BadProvider;
 pub use public_key::BadKey;
 pub use rejection::Rejection;
 pub use secrets::{BadSecret, Secrets};
+pub use sessions::{BadCookieName, CookieName, Session, Sessions};
 pub use viewer::Viewer;

@@ -4,12 +4,16 @@
 /// The client gets [`Rejection::PUBLIC`], so the answer does not help to forge a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The token is longer than 8 KiB.
-    #[error("the token is longer than 8 KiB")]
+    /// The token is longer than 8 KiB, or the session is longer than 16 KiB.
+    #[error("the token is too long")]
     TooLong,
     /// The token does not consist of three parts.
     #[error("the token does not have exactly three parts")]
     Parts,
+    /// The cookie is not a session that Auth.js has encrypted. A session that Auth.js keeps in a database is
+    /// only an id.
+    #[error("the cookie is not an encrypted session")]
+    NotASession,
     /// A part is not canonical base64url without padding.
     #[error("a part is not canonical base64url without padding")]
     Base64,
@@ -37,7 +41,7 @@ pub enum Rejection {
     /// No key has the `kid` of the token.
     #[error("no key has the kid of the token")]
     UnknownKid,
-    /// No key verifies the signature.
+    /// No key verifies the signature, or the MAC of a session.
     #[error("no key verifies the signature")]
     Signature,
     /// The claims are not a JSON object.

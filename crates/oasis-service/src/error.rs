@@ -98,6 +98,11 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
     }
 
+    /// 429: the caller has sent too many requests. The answer needs a header `Retry-After`.
+    pub fn too_many_requests(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, message)
+    }
+
     /// 500: this service has a defect. The caller does not see the cause.
     pub fn internal(source: impl Into<Source>) -> Self {
         Self::new(

@@ -1,10 +1,12 @@
 //! Reads the casts of an owner, and the casts of a workflow run, from the table `oasis_channels`.
 
+use oasis_core::cast::CASTS;
 use oasis_core::{CastState, Channel, DedupKey};
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::channels::{ChannelState, columns};
+use crate::channels::{ChannelState, ChannelStates, columns};
 use crate::error::StoreError;
+use crate::marks::HEAD;
 use crate::store::Store;
 
 /// A page of the casts of an owner.
@@ -17,7 +19,7 @@ pub struct CastPage {
 }
 
 /// The SQL condition that selects casts. It has the form that the indexes of casts need.
-const IS_CAST: &str = "c.state IN ('queued', 'running', 'succeeded', 'failed')";
+pub(crate) const IS_CAST: &str = "c.state IN ('queued', 'running', 'succeeded', 'failed')";
 
 impl Store {
     /// Lists the casts of `owner`, newest first, without the first `skip` casts.
@@ -44,6 +46,23 @@ impl Store {
             }
         }
         Ok(page)
+    }
+
+    /// The casts of `owner` that have changed last, at most `most`, in any order.
+    ///
+    /// # Errors
+    /// When the database can't be reached or does not answer in time.
+    pub async fn latest_casts(&self, owner: &str, most: i64) -> Result<ChannelStates<CastState>, StoreError> {
+        let sql = self.sql(&format!(
+            "SELECT {HEAD} AS head, {} FROM (SELECT) AS one LEFT JOIN (SELECT c.* \
+               FROM {{schema}}.oasis_channels AS c WHERE c.readers = 'owner' \
+                 AND split_part(c.channel, ':', 1) = '{CASTS}' AND c.owner = $1 \
+               ORDER BY c.last_id DESC LIMIT $2) AS c ON true",
+            columns::<CastState>()
+        ));
+        let params: [(&(dyn ToSql + Sync), Type); 2] = [(&owner, Type::TEXT), (&most, Type::INT8)];
+        let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
+        ChannelStates::from_rows(&rows)
     }
 
     /// Whether the row with this dedup key opened the cast `channel`. The first row that opens a cast stands.

@@ -75,6 +75,20 @@ impl<S: StoredState> ChannelState<S> {
     }
 }
 
+impl<S: StoredState> ChannelStates<S> {
+    /// Reads rows that have a state, or only the head.
+    pub(crate) fn from_rows(rows: &[Row]) -> Result<Self, StoreError> {
+        let mut states = Self { states: Vec::new(), head: 0 };
+        for row in rows {
+            states.head = row.try_get("head")?;
+            if row.try_get::<_, Option<&str>>("channel")?.is_some() {
+                states.states.push(ChannelState::from_row(row)?);
+            }
+        }
+        Ok(states)
+    }
+}
+
 /// The error for a state that this version does not know.
 fn newer(last_id: i64, why: Invalid) -> StoreError {
     StoreError::Newer { id: last_id, why }
@@ -141,15 +155,7 @@ impl Store {
             columns::<S>()
         ));
         let rows = self.read(async |client| client.query_typed(&sql, &[(&names, Type::TEXT_ARRAY)]).await);
-        let rows = rows.await?;
-        let mut states = ChannelStates { states: Vec::new(), head: 0 };
-        for row in &rows {
-            states.head = row.try_get("head")?;
-            if row.try_get::<_, Option<&str>>("channel")?.is_some() {
-                states.states.push(ChannelState::from_row(row)?);
-            }
-        }
-        Ok(states)
+        ChannelStates::from_rows(&rows.await?)
     }
 
     /// Lists the rooms that the user `viewer` may read.

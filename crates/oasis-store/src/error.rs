@@ -38,9 +38,9 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the server refused the statement. False if the connection failed, or if the server could not
-    /// do what it does at other times.
-    pub(crate) fn is_refusal(&self) -> bool {
+    /// Whether the server refused the statement, for example because a right is missing. False if the
+    /// connection failed, or if the server could not do what it does at other times.
+    pub fn is_refusal(&self) -> bool {
         // Connections, conflicts of transactions, resources, locks, operators, the system.
         let passing = ["08", "40", "53", "55", "57", "58"];
         self.class().is_some_and(|class| !passing.contains(&class))

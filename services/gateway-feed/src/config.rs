@@ -56,6 +56,12 @@ pub struct Config {
     #[arg(long, env = "CORS_ORIGINS", value_name = "LIST", default_value = "", hide_default_value = true)]
     pub cors_origins: Origins,
 
+    /// The number of proxies in front of the gateway that append the address of their peer to
+    /// X-Forwarded-For; 1 on Cloud Run. Without proxies, the address of a client is the other end of its
+    /// connection
+    #[arg(long, env = "TRUSTED_PROXY_HOPS", value_name = "N", default_value_t = 0)]
+    pub trusted_proxy_hops: u8,
+
     /// Which JSON Web Tokens are valid.
     #[command(flatten)]
     pub identity: IdentityArgs,

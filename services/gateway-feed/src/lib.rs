@@ -1,8 +1,9 @@
 //! gateway-feed: the public ticker, rooms, the query API and ingest of OASIS DevHub.
 //!
-//! [`routes`] lists the endpoints. One task, the tail, reads every new row of the table. [`rights`] gets the
-//! rows first, and ends the streams of viewers who may no longer read. The [`fanout`] then delivers the rows
-//! to the subscribers of the [`streams`]. [`agents`] uses the same rows to find out which agents are alive.
+//! [`routes`] lists the endpoints. One task, the tail, reads every new row of the table. [`rights`] gets
+//! the rows first, and ends the streams of viewers who may no longer read. The [`fanout`] then delivers the
+//! rows to the subscribers of the [`streams`]. [`agents`] uses the same rows to find out which agents are
+//! alive, and [`casts`] to bring casts to the states of their workflow runs.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
@@ -26,19 +27,23 @@ mod routes;
 mod streams;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use oasis_service::{Limits, Shutdown, serve};
 use oasis_store::Store;
+use ring::rand::{SecureRandom, SystemRandom};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 pub use access::{BadTokens, NotAnOrigin, Origins, SenderTokens};
 pub use config::{Config, NAME};
 
-use crate::access::{Callers, Readers, Revocations, Senders};
+use crate::access::{Callers, Readers, Refusals, Revocations, Senders};
 use crate::agents::Agents;
-use crate::casts::Casts;
+use crate::casts::{Audit, Casts, Places, Runs, store_rows};
 use crate::directory::Directory;
 use crate::fanout::table::Database;
 use crate::fanout::topics::RECENT;
@@ -51,6 +56,9 @@ use crate::streams::Streams;
 use crate::streams::casts::CastEvents;
 use crate::streams::rooms::RoomLogs;
 
+/// How long the last rows of the audit log may take at the end.
+const FLUSH_WITHIN: Duration = Duration::from_secs(3);
+
 /// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at the start and at
 /// any later time. Clients of a stream stay connected, and get their rows once the database is available
 /// again.
@@ -61,6 +69,7 @@ use crate::streams::rooms::RoomLogs;
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     // The library for tokens must get its cryptography before anything else uses the library.
     let keys = config.identity.keys().context("setting up the keys of JSON Web Tokens")?;
+    let sessions = config.identity.sessions();
     let connections = config.database.database_pool_size;
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
@@ -68,8 +77,20 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let room_directory = Arc::new(Directory::new(store.clone()));
     let room_logs = RoomLogs::new(room_directory.clone(), revocations.clone(), config.max_subscribers);
     let cast_directory = Arc::new(Directory::new(store.clone()));
-    let cast_events =
-        CastEvents::new(store.clone(), cast_directory.clone(), revocations.clone(), config.max_subscribers);
+    // Each start of the gateway has another name.
+    let mut random = [0; 16];
+    SystemRandom::new().fill(&mut random).map_err(|_| anyhow::anyhow!("no random bytes"))?;
+    let process: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (audit, audit_rows) = Audit::new(process.clone());
+    let audit = Arc::new(audit);
+    let (places, keeper) = Places::new(process, store.clone(), audit.clone());
+    let cast_events = CastEvents::new(
+        store.clone(),
+        cast_directory.clone(),
+        revocations.clone(),
+        (places.clone(), audit.clone()),
+        config.max_subscribers,
+    );
     let streams = Arc::new(Streams::new(
         Arc::new(Database::new(store.clone())),
         config.max_subscribers,
@@ -85,12 +106,16 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         streams: streams.clone(),
     });
     let agents = Arc::new(Agents::new());
+    let runs = Arc::new(Runs::new(store.clone(), appender.clone()));
     // The background tasks run until this function returns and drops `tasks`.
     let mut tasks = JoinSet::new();
     tasks.spawn({
-        let (streams, agents, tail) = (streams.clone(), agents.clone(), store.tail().recent(RECENT));
+        let (streams, agents) = (streams.clone(), agents.clone());
+        let (runs, places, tail) = (runs.clone(), places.clone(), store.tail().recent(RECENT));
         tail.run_async(move |update| {
             agents.update(&update);
+            runs.update(&update);
+            places.update(&update);
             let (rights, streams) = (rights.clone(), streams.clone());
             async move {
                 rights.update(&update).await;
@@ -106,9 +131,22 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         let (agents, store, appender) = (agents.clone(), store.clone(), appender.clone());
         async move { agents.watch(store, appender).await }
     });
+    tasks.spawn(async move { runs.follow().await });
+    tasks.spawn({
+        let audit = audit.clone();
+        async move { audit.count().await }
+    });
+    // These two tasks end after all streams have ended, so that nothing is missing in the audit log.
+    let (ended, end) = oneshot::channel::<()>();
+    let mut last_tasks = JoinSet::new();
+    last_tasks.spawn({
+        let (ends, appender) = (streams.ends().clone(), appender.clone());
+        keeper.run(places, (ends, appender), async move { drop(end.await) })
+    });
+    last_tasks.spawn(store_rows(appender.clone(), audit_rows));
     let callers = Callers::new(
         config.ingest_tokens.clone(),
-        keys,
+        (keys, sessions),
         store.clone(),
         revocations.clone(),
         config.cors_origins.clone(),
@@ -124,6 +162,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         rooms: Rooms::new(store.clone(), appender.clone(), (room_directory, revocations), connections),
         resources: Resources::new(store.clone(), appender.clone(), connections),
         casts: Casts::new(store.clone(), appender.clone(), cast_directory, connections),
+        audit: audit.clone(),
+        refusals: Refusals::default(),
+        trusted_proxy_hops: config.trusted_proxy_hops,
         store,
         appender,
         streams,
@@ -132,11 +173,20 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         test_stream: config.test_stream,
     };
     let limits = Limits { max_connections: config.max_subscribers + 500, ..Limits::default() };
-    tokio::select! {
+    let outcome = tokio::select! {
         served = serve(Arc::new(app), listener, limits, shutdown) => served.context("serving requests"),
-        ended = tasks.join_next() => {
-            let which = "the tail, the timer of the streams, or the watcher of the agents";
-            Err(anyhow::anyhow!("a background task ended ({which}): {ended:?}"))
+        task = tasks.join_next() => {
+            let which = "the tail, the streams' timer, the watcher of the agents, or the driver of casts";
+            Err(anyhow::anyhow!("a background task ended ({which}): {task:?}"))
         }
+        task = last_tasks.join_next() => {
+            Err(anyhow::anyhow!("the keeper of places or the audit log ended: {task:?}"))
+        }
+    };
+    drop(ended);
+    audit.close();
+    if timeout(FLUSH_WITHIN, async { while last_tasks.join_next().await.is_some() {} }).await.is_err() {
+        tracing::warn!("the last rows of the audit log could not be stored in time");
     }
+    outcome
 }

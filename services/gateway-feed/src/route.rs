@@ -58,6 +58,8 @@ pub(crate) enum Route {
     Cast(String),
     /// The stream of a cast. The string is the id, which may be invalid.
     CastEvents(String),
+    /// The stream of all casts of the user.
+    OwnCastEvents,
     /// A page of the Live Console.
     Page(Page),
     /// A file that the pages load. The string is the part of the path after `/-/`.
@@ -98,6 +100,7 @@ impl Route {
         }
         if let Some(rest) = path.strip_prefix(CASTS).and_then(|rest| rest.strip_prefix('/')) {
             return match rest.split_once('/') {
+                None if rest == "events" => Some(Self::OwnCastEvents),
                 None => Some(Self::Cast(rest.to_owned())),
                 Some((id, "events")) => Some(Self::CastEvents(id.to_owned())),
                 Some(_) => None,
@@ -136,6 +139,7 @@ impl Route {
             Self::Casts => CASTS,
             Self::Cast(_) => "/api/casts/{id}",
             Self::CastEvents(_) => "/api/casts/{id}/events",
+            Self::OwnCastEvents => "/api/casts/events",
             Self::Page(_) => PAGE,
             Self::Asset(_) => ASSETS,
         }
@@ -152,7 +156,8 @@ impl Route {
             | Self::Agents
             | Self::Rooms
             | Self::ResourceStream
-            | Self::CastEvents(_) => "GET, HEAD, OPTIONS",
+            | Self::CastEvents(_)
+            | Self::OwnCastEvents => "GET, HEAD, OPTIONS",
             Self::Cast(_) => "GET, HEAD, PATCH, OPTIONS",
             Self::Room(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::RoomLogs(_) => "GET, HEAD, POST, OPTIONS",
@@ -235,7 +240,8 @@ impl Route {
             | Self::ResourceStream
             | Self::Casts
             | Self::Cast(_)
-            | Self::CastEvents(_) => true,
+            | Self::CastEvents(_)
+            | Self::OwnCastEvents => true,
             #[cfg(feature = "test-stream")]
             Self::TestLines(_) => false,
             Self::Feed
@@ -276,6 +282,7 @@ mod tests {
             ("/api/v1/events/streams", None),
             ("/api/casts", Some(Route::Casts)),
             ("/api/casts/a.b", Some(Route::Cast("a.b".to_owned()))),
+            ("/api/casts/events", Some(Route::OwnCastEvents)),
             ("/api/casts/a/events", Some(Route::CastEvents("a".to_owned()))),
             ("/api/casts/a/b", None),
             ("/", Some(Route::Page(Page::Top))),

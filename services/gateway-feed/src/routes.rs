@@ -15,7 +15,7 @@
 //!
 //! The answer to any other path is 404. Its hint names the path that the client probably meant.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
@@ -23,9 +23,9 @@ use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Res
 use oasis_store::{Appender, Need, Store};
 use serde_json::{Map, Value};
 
-use crate::access::{Callers, Origins, Readers, Senders, Viewer};
+use crate::access::{Callers, Origins, Readers, Refusals, Senders, Viewer, client_address};
 use crate::agents::Agents;
-use crate::casts::{self, Casts, with_cast_code};
+use crate::casts::{self, Audit, Casts, Client, Rate, Refused, too_many, with_cast_code};
 use crate::fanout::source::Begin;
 use crate::health::health;
 use crate::meant::Meant;
@@ -33,7 +33,7 @@ use crate::query::{self, AnswerBudget, EventQueries, params};
 use crate::resources::{Resources, Selection};
 use crate::rooms::{self, Rooms};
 use crate::route::{Action, Route};
-use crate::streams::casts::CastWant;
+use crate::streams::casts::{CastWant, Followed, Follower};
 use crate::streams::{StreamRequest, Streams, rooms as room_logs, ticker};
 use crate::{config, console, ingest};
 
@@ -51,6 +51,10 @@ pub(crate) struct Gateway {
     pub(crate) rooms: Rooms,
     pub(crate) resources: Resources,
     pub(crate) casts: Casts,
+    pub(crate) audit: Arc<Audit>,
+    /// The refusals of each address.
+    pub(crate) refusals: Refusals,
+    pub(crate) trusted_proxy_hops: u8,
     /// Whether the test stream is served.
     #[cfg(feature = "test-stream")]
     pub(crate) test_stream: bool,
@@ -112,9 +116,11 @@ impl App for Gateway {
                 self.resources.write(self.callers.admit(&request).await?, request, context).await
             }
             Route::ResourceStream => self.resource_events(&request).await,
-            Route::Casts | Route::Cast(_) | Route::CastEvents(_) => {
+            Route::Casts | Route::Cast(_) => {
                 self.casts(route, action, request, context).await.map_err(with_cast_code)
             }
+            Route::CastEvents(id) => self.watched_casts(&request, Some(id), context).await,
+            Route::OwnCastEvents => self.watched_casts(&request, None, context).await,
             // The script of the page reads the query, so the query is not checked here.
             Route::Page(page) => page.answer(self.readers.admit(&request).await, request.headers()),
             Route::Asset(path) => console::asset(path, request.headers()),
@@ -237,22 +243,61 @@ impl Gateway {
                 let caller = self.callers.admit(&request).await?;
                 self.casts.change(&casts::id(id)?, caller, request, context).await
             }
-            (Route::CastEvents(id), Action::Read) => self.cast_events(&request, id).await,
             _ => Err(ApiError::not_found()),
         }
     }
 
-    /// Opens the stream of a cast. A client that already knows the end of the cast gets 204, after which no
-    /// EventSource reconnects. A cursor above the head may belong to another table.
-    async fn cast_events(&self, request: &Request, id: &str) -> Result<Response, ApiError> {
+    /// Opens the stream of the cast `id`, or of all casts of the user. Refusals are reported in the audit
+    /// log. An address that has sent too many requests without a valid credential gets 429 instead of 401.
+    async fn watched_casts(
+        &self,
+        request: &Request,
+        id: Option<&str>,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
+        let address = client_address(context.peer().ip(), request.headers(), self.trusted_proxy_hops);
+        let client = Client::new(address, request.headers());
+        let mut user = None;
+        let answer = self.cast_events(request, id, &client, &mut user).await.map_err(with_cast_code);
+        answer.map_err(|mut error| {
+            if error.status() == StatusCode::UNAUTHORIZED
+                && let Some(left) = self.refusals.count(address)
+            {
+                let message = "too many requests without a valid credential came from this address";
+                error =
+                    too_many("RATE_LIMITED", message, i32::try_from(left.as_millis()).unwrap_or(i32::MAX));
+            }
+            if error.status().is_client_error() {
+                let why = Refused { status: error.status().as_u16(), code: error.code() };
+                self.audit.refused(user.as_deref(), context.path(), &client, why);
+            }
+            error
+        })
+    }
+
+    /// Opens the stream of the cast `id`, or of all casts of the user. A client that already knows the end
+    /// of the cast gets 204, after which no EventSource reconnects. A cursor above the head may belong to
+    /// another table. Once the user is known, `user` is set.
+    async fn cast_events(
+        &self,
+        request: &Request,
+        id: Option<&str>,
+        client: &Client,
+        user: &mut Option<Arc<str>>,
+    ) -> Result<Response, ApiError> {
         // As for the ticker, a revoked credential is refused when the stream admits the viewer.
         let viewer = self.callers.identify(request).await?.viewer()?;
-        let topic = casts::id(id)?;
+        *user = Some(viewer.user.clone());
+        let topic = match id {
+            Some(id) => Followed::Cast(casts::id(id)?),
+            None => Followed::Own(viewer.user.clone()),
+        };
         let query = Query::parse(request.uri().query(), query::CAST)?;
         let want = CastWant { user: viewer.user.clone(), events: params::values(&query, "events")? };
         let begin = query::begin(&query, request.headers())?;
         if let Begin::After(known) = begin
-            && let Ok(Some(cast)) = self.casts.known_state(&topic).await
+            && let Followed::Cast(cast) = &topic
+            && let Ok(Some(cast)) = self.casts.known_state(cast).await
             && cast.is_owned_by(&viewer.user)
             && cast.status.is_final()
             && (cast.last_id..=self.casts.head()).contains(&known)
@@ -260,8 +305,11 @@ impl Gateway {
             self.callers.check(&viewer).await?;
             return Ok(response::status(StatusCode::NO_CONTENT));
         }
-        let stream_request = StreamRequest { viewer, topic, want, begin };
-        self.streams.open(&self.streams.casts, stream_request).await
+        let follower = Arc::new(Follower { viewer, client: client.clone(), rate: OnceLock::new() });
+        let stream_request = StreamRequest { viewer: follower.clone(), topic, want, begin };
+        let mut answer = self.streams.open(&self.streams.casts, stream_request).await?;
+        answer.headers_mut().extend(follower.rate.get().map(Rate::headers).into_iter().flatten());
+        Ok(answer)
     }
 
     /// Opens the stream of resource events.

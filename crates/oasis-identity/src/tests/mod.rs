@@ -8,5 +8,6 @@ mod jwks;
 mod minting;
 mod mutations;
 mod samples;
+mod sessions;
 mod sets;
 mod structure;

@@ -61,6 +61,10 @@ async fn count_pages<T>(url: &str, counter: &Client, read: impl AsyncFnOnce(Stor
     (outcome, pages_accessed(counter).await - before)
 }
 
+/// The number of pages that a read may access. Most of them are pages of the catalog, because the planner
+/// looks at each index of the table. The rows of rooms have thousands of pages.
+const FEW: i64 = 350;
+
 #[tokio::test]
 async fn the_ticker_does_not_read_rows_of_rooms() {
     let db = database().await;
@@ -137,7 +141,7 @@ async fn the_ticker_does_not_read_rows_of_rooms() {
             assert!(page.events.iter().all(|event| query.filter.unwrap().accepts(event)), "{what}");
             assert_eq!(page.newest, head);
             // A query with bounds on ts may read all rows of the ticker in one block of ids.
-            check(what, pages, if query.until.is_some() { 2_000 } else { 300 });
+            check(what, pages, if query.until.is_some() { 2_000 } else { FEW });
         }
         for filter in [&open, &failures, &task] {
             let replay = async |store: Store| store.replay(filter, head + 1, 20).await.unwrap();
@@ -151,14 +155,14 @@ async fn the_ticker_does_not_read_rows_of_rooms() {
             let first = store.first_id_since(&Family::devhub(), Timestamp::UNIX_EPOCH).await.unwrap();
             assert_eq!((first, store.head().await.unwrap()), (Some(1), head));
         };
-        check("the first id since a time", count_pages(&db.url, &counter, since).await.1, 300);
+        check("the first id since a time", count_pages(&db.url, &counter, since).await.1, FEW);
         let begin = async |store: Store| {
             let mut updates = follow(store.tail().recent(20));
             let oasis_store::Update::Start { events, .. } = next(&mut updates).await else { panic!() };
             assert_eq!((events.len(), events[0].id), (20, head - 19));
             until_up(&mut updates).await;
         };
-        check("the tail's start", count_pages(&db.url, &counter, begin).await.1, 300);
+        check("the tail's start", count_pages(&db.url, &counter, begin).await.1, FEW);
     }
 }
 

@@ -111,7 +111,7 @@ async fn a_table_with_another_name_is_no_obstacle() {
 async fn a_table_with_a_history_but_other_columns_is_named() {
     let db = crate::database().await;
     let client = client(&db.url).await;
-    client.batch_execute(&format!("DROP TABLE oasis_events; {TOPICS}")).await.unwrap();
+    client.batch_execute(&format!("DROP TABLE oasis_events CASCADE; {TOPICS}")).await.unwrap();
     let reasons = store(&db.url).check(Need::ReadWrite).await;
     assert!(reasons[0].contains("public.oasis_events is not from OASIS DevHub"), "{reasons:?}");
     client.batch_execute("DROP TABLE oasis_events").await.unwrap();

@@ -106,6 +106,7 @@ async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
             "oasis_events_channel_states",
             "oasis_events_workloads",
             "oasis_events_clusters",
+            "oasis_events_runs",
         ],
         [
             "oasis_events_devhub_ts",
@@ -113,6 +114,7 @@ async fn indexes_that_were_built_beforehand_are_kept_unless_they_are_invalid() {
             "oasis_events_projects",
             "oasis_events_resource_vtids",
             "oasis_events_cast_states",
+            "oasis_events_cast_titles",
         ],
     );
     let broken = "UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text = ANY($1)";

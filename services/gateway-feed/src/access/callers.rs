@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::Uri;
 use jiff::Timestamp;
 use oasis_core::Ts;
-use oasis_identity::{ApiKeyHash, Keys, Rejection, api_key_hash};
+use oasis_identity::{ApiKeyHash, Keys, Rejection, Session, Sessions, api_key_hash};
 use oasis_service::{ApiError, Presented, Query, Request, bearer};
 use oasis_store::{ApiKey, Store};
 
@@ -32,6 +32,7 @@ pub(crate) enum Caller<'a> {
 pub(crate) struct Callers {
     services: SenderTokens,
     keys: Keys,
+    sessions: Sessions,
     api_keys: Batch<ApiKeyHash, Option<ApiKey>>,
     revocations: Arc<Revocations>,
     origins: Origins,
@@ -42,12 +43,16 @@ enum Credentials<'s, 'r> {
     Service(Sender<'s>),
     ApiKey(ApiKeyHash),
     Token(Cow<'r, str>),
+    Session(Session),
 }
+
+/// The cookie of this gateway, which holds a JSON Web Token.
+const SESSION: &str = "oasis_session";
 
 impl Callers {
     pub(crate) fn new(
         services: SenderTokens,
-        keys: Keys,
+        (keys, sessions): (Keys, Sessions),
         store: Store,
         revocations: Arc<Revocations>,
         origins: Origins,
@@ -60,7 +65,7 @@ impl Callers {
                 Ok(hashes.iter().map(of).collect())
             }
         });
-        Self { services, keys, api_keys, revocations, origins }
+        Self { services, keys, sessions, api_keys, revocations, origins }
     }
 
     /// The sender of a request. The credential has been verified, but it may have been revoked.
@@ -73,19 +78,12 @@ impl Callers {
         match self.credentials(request)? {
             Credentials::Service(sender) => Ok(Caller::Service(sender)),
             Credentials::ApiKey(hash) => Ok(Caller::Viewer(Arc::new(self.of_api_key(hash, now).await?))),
-            Credentials::Token(token) => match self.keys.identify(&token, now).await {
-                Ok(viewer) => match Viewer::try_from(viewer) {
-                    Ok(viewer) => Ok(Caller::Viewer(Arc::new(viewer))),
-                    Err(BadClaim) => {
-                        tracing::debug!("a token was refused: its claim oasis.resources is malformed");
-                        Err(bad_token().into())
-                    }
-                },
-                Err(rejection) => {
-                    // The client does not learn the reason.
-                    tracing::debug!(reason = %rejection, "a token was refused");
-                    Err(bad_token().into())
-                }
+            Credentials::Token(token) => Ok(accepted(self.keys.identify(&token, now).await)?),
+            Credentials::Session(session) => match self.sessions.identify(&session, now) {
+                Err(Rejection::NotASession) => Err(bad_token()
+                    .hint("this session is not encrypted: set `session: { strategy: \"jwt\" }` in Auth.js")
+                    .into()),
+                outcome => Ok(accepted(outcome)?),
             },
         }
     }
@@ -134,9 +132,10 @@ impl Callers {
             let hash = key.to_str().ok().filter(|_| is_only).and_then(api_key_hash);
             return Ok(Credentials::ApiKey(hash.ok_or_else(bad_token)?));
         }
-        if self.keys.is_empty() {
+        if self.keys.is_empty() && self.sessions.is_empty() {
             return Err(ApiError::forbidden("auth_not_configured", "this gateway knows no users yet").hint(
-                "set JWT_SECRET, JWT_PUBLIC_KEYS or JWKS_URL, or send an API key (see `oasis keys create`)",
+                "set JWT_SECRET, JWT_PUBLIC_KEYS, JWKS_URL or AUTHJS_SECRET, or send an API key (see `oasis \
+                 keys create`)",
             ));
         }
         match in_query(request.uri()) {
@@ -145,12 +144,15 @@ impl Callers {
             Presented::Token(token) if api_key_hash(&token).is_some() => {
                 return Err(bad_token().hint("send an API key in the header x-api-key, never in the address"));
             }
-            Presented::Token(token) => return Ok(Credentials::Token(token)),
-            Presented::Nothing => {}
+            Presented::Token(token) if !self.keys.is_empty() => return Ok(Credentials::Token(token)),
+            Presented::Token(_) | Presented::Nothing => {}
         }
-        match self.origins.session(request) {
-            Some(session) => Ok(Credentials::Token(session.into())),
-            None => Err(ApiError::unauthorized("token_missing", "this request needs a token").hint(
+        let cookies = self.origins.cookies(request);
+        let own = cookies.iter().find(|(name, _)| *name == SESSION && !self.keys.is_empty());
+        match (own, self.sessions.find(&cookies)) {
+            (Some((_, token)), _) => Ok(Credentials::Token((*token).into())),
+            (None, Some(session)) => Ok(Credentials::Session(session)),
+            (None, None) => Err(ApiError::unauthorized("token_missing", "this request needs a token").hint(
                 "send the header Authorization: Bearer … with a JSON Web Token or an API key, or token=… in \
                  the query (for EventSource)",
             )),
@@ -205,6 +207,22 @@ impl<'a> Caller<'a> {
                 Err(ApiError::forbidden("not_a_user", "one of INGEST_TOKENS writes, but does not read")
                     .hint("send a JSON Web Token (see `oasis token mint`) or an API key"))
             }
+        }
+    }
+}
+
+/// The user to whom a token or a session belongs.
+fn accepted<'a>(outcome: Result<oasis_identity::Viewer, Rejection>) -> Result<Caller<'a>, ApiError> {
+    let viewer = outcome.map_err(|rejection| {
+        // The client does not learn the reason.
+        tracing::debug!(reason = %rejection, "a token was refused");
+        bad_token()
+    })?;
+    match Viewer::try_from(viewer) {
+        Ok(viewer) => Ok(Caller::Viewer(Arc::new(viewer))),
+        Err(BadClaim) => {
+            tracing::debug!("a token was refused: its claim oasis.resources is malformed");
+            Err(bad_token())
         }
     }
 }

@@ -2,6 +2,7 @@
 //! request to a private route ([`Callers`]). A [`Caller`] is a service or a user. A [`Viewer`] is a user.
 //! [`Revocations`] knows which credentials have been revoked.
 
+mod addresses;
 mod callers;
 mod limits;
 mod not_admitted;
@@ -13,6 +14,7 @@ mod senders;
 mod subject;
 mod viewer;
 
+pub(crate) use addresses::{Refusals, client_address};
 pub(crate) use callers::{Caller, Callers};
 pub(crate) use limits::{Ids, Limits};
 pub(crate) use not_admitted::NotAdmitted;
@@ -23,4 +25,4 @@ pub(crate) use sender_tokens::PrivateStream;
 pub use sender_tokens::{BadTokens, SenderTokens};
 pub(crate) use senders::Senders;
 pub(crate) use subject::Subject;
-pub(crate) use viewer::Viewer;
+pub(crate) use viewer::{Credential, Viewer};

@@ -1,13 +1,10 @@
-//! [`Origins`]: which pages may use the cookie of a session, and how the session is read from a request.
+//! [`Origins`]: which pages may use the cookies of a request.
 
 use std::str::FromStr;
 
 use hyper::Method;
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN};
 use oasis_service::{Request, auth};
-
-/// The name of the cookie that holds a session, which is a JSON Web Token.
-const SESSION: &str = "oasis_session";
 
 /// The origins of CORS_ORIGINS, such as `https://app.example`. The gateway trusts pages of these origins as
 /// it trusts its own pages.
@@ -40,21 +37,20 @@ impl Origins {
         self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
     }
 
-    /// The session in the cookie of a request. A browser adds cookies to requests of any page, so a page of
-    /// another site must not be able to use the cookie. The cookie counts if a page of the gateway or of a
-    /// listed origin has sent the request. It also counts if the request only reads, unless the browser says
-    /// that the request comes from another site.
-    pub(super) fn session<'r>(&self, request: &'r Request) -> Option<&'r str> {
+    /// The cookies of a request, each with its name and its value; none if they do not count. A browser adds
+    /// cookies to requests of any page, so a page of another site must not be able to use a session. The
+    /// cookies count if a page of the gateway or of a listed origin has sent the request. They also count if
+    /// the request only reads, unless the browser says that the request comes from another site.
+    pub(super) fn cookies<'r>(&self, request: &'r Request) -> Vec<(&'r str, &'r str)> {
         let headers = request.headers();
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let is_foreign = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
         if !(self.trusts(request) || (reads && !is_foreign)) {
-            return None;
+            return Vec::new();
         }
-        let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
-        let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
-        let session = pairs.find_map(|pair| pair.trim().strip_prefix(SESSION)?.strip_prefix('='));
-        session.map(|session| session.trim_matches('"'))
+        let lists = headers.get_all(COOKIE).iter().filter_map(|list| list.to_str().ok());
+        let pairs = lists.flat_map(|list| list.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+        pairs.map(|(name, value)| (name, value.trim_matches('"'))).collect()
     }
 
     /// Whether a page of the gateway or of a listed origin has sent the request. The scheme of the gateway is

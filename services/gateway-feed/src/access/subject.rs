@@ -15,4 +15,6 @@ pub(crate) enum Subject {
     Key(Arc<str>),
     /// A channel, such as the channel of a room.
     Channel(Channel),
+    /// A place of a user's stream of casts.
+    Place(i64),
 }

@@ -8,6 +8,15 @@ use oasis_core::Ts;
 use super::ends::{CloseReason, Deadline, Ending, Ends};
 use crate::access::{Subject, Viewer};
 
+/// What a subscriber holds until it is dropped, such as a slot of a limited number.
+pub(crate) trait Permit: Send + Sync + 'static {
+    /// The subscriber has sent these frames.
+    fn sent(&mut self, _frames: &[u8]) {}
+
+    /// The subscriber ends, and its client is still connected.
+    fn ended(&mut self, _reason: CloseReason) {}
+}
+
 /// What a stream grants to a viewer who may read.
 pub(crate) struct Admission<P> {
     /// Held until the subscriber is dropped.

@@ -27,6 +27,8 @@ pub(crate) enum CloseReason {
     Finished,
     /// The longest time of a connection has passed.
     Timeout,
+    /// The user has too many streams open.
+    TooMany,
     /// A client that waited for the database may not read.
     Refused,
     /// The process is shutting down, or the right of the viewer cannot be checked.
@@ -42,6 +44,7 @@ impl CloseReason {
             Self::Closed => "closed",
             Self::Finished => "terminal_state",
             Self::Timeout => "timeout",
+            Self::TooMany => "too_many_connections",
             Self::Refused => "refused",
             Self::Shutdown => "shutdown",
         }
@@ -142,7 +145,7 @@ impl Ends {
     pub(crate) fn channels(&self) -> Vec<Channel> {
         let channel = |subject: &Subject| match subject {
             Subject::Channel(channel) => Some(channel.clone()),
-            Subject::User(_) | Subject::Token(_) | Subject::Key(_) => None,
+            Subject::User(_) | Subject::Token(_) | Subject::Key(_) | Subject::Place(_) => None,
         };
         self.lock().subjects.keys().filter_map(channel).collect()
     }

@@ -231,7 +231,7 @@ impl Reads {
             // The frames contain only the ids of wanted rows. So the cursor is sent to the client, too.
             out.extend_from_slice(&frame::cursor(cursor));
         }
-        Ok(Stretch { frames: out.into(), cursor, ends, rest: (began.elapsed() * RESTS).min(LONGEST_REST) })
+        Ok(Stretch { frames: out.into(), cursor, ends, rest: rest(began) })
     }
 
     async fn turn(&self) -> Option<SemaphorePermit<'_>> {
@@ -242,6 +242,11 @@ impl Reads {
     async fn turn_for_rows(&self) -> Option<SemaphorePermit<'_>> {
         if self.shares_statements { None } else { self.turn().await }
     }
+}
+
+/// How long a subscriber rests after a read that began at this time.
+pub(super) fn rest(began: Instant) -> Duration {
+    (began.elapsed() * RESTS).min(LONGEST_REST)
 }
 
 /// Sorts the rows of several selections by id, removes duplicates, and keeps only rows that are `shown`.

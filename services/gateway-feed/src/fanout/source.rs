@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ends::CloseReason;
 use super::pulse::State;
-use super::reads::{Cursor, Stretch};
+use super::reads::{Cursor, Stretch, rest};
 use super::stream::{Fresh, GapReason, Snapshot, Stream};
 use super::topic::Topic;
 use super::topics::Topics;
@@ -134,6 +134,12 @@ impl<S: Stream> Source<S> {
                 sleep_until(rested_at).await;
             }
             let Self { topics, topic, want, .. } = &source;
+            if S::rows(&topic.key, want).is_empty() {
+                let began = Instant::now();
+                let snapshot = topics.stream.snapshot(&topic.key, want, Some(after)).await?;
+                let Snapshot { folded, frames, cursor, ends } = snapshot;
+                return Ok(Found::Stretch(Stretch { frames, cursor, ends, rest: rest(began) }, folded));
+            }
             let cursor = Cursor { topic: topic.id, epoch, after };
             let rows = (&topic.key, &**want, &mut folded);
             let stretch = topics.reads.stretch(&topics.stream, rows, cursor, floor).await?;

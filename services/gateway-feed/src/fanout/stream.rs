@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, ready};
 use oasis_core::Ts;
 use oasis_store::StoredEvent;
 
-use super::admission::Admission;
+use super::admission::{Admission, Permit};
 use super::ends::CloseReason;
 use super::frame;
 use super::pulse::Presence;
@@ -55,7 +55,7 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
     /// The identity of a client that asks to read.
     type Viewer: Send + Sync;
     /// A permit to read, which is dropped together with its subscriber.
-    type Permit: Send + Sync + 'static;
+    type Permit: Permit;
 
     // Rows.
 
@@ -76,7 +76,9 @@ pub(crate) trait Stream: Sized + Send + Sync + 'static {
         true
     }
 
-    /// Selects a subscriber's rows in the table. The rows of several selections are merged in id order.
+    /// Selects a subscriber's rows in the table. The rows of several selections are merged in id order. If
+    /// there is no selection, the stream must fold its rows, and a subscriber that is behind continues with
+    /// [`Stream::snapshot`].
     fn rows(topic: &Self::Topic, want: &Self::Want) -> Vec<Selected>;
 
     /// Appends the frame of `row` to `out`. In a folding stream, appends what [`Stream::fold`] needs.
@@ -212,6 +214,8 @@ pub(crate) enum GapReason {
     Pruned,
     /// The cursor does not belong to the table that is read, because the database was restored.
     Reset,
+    /// A connection begins with a limited number of rows.
+    TooMany,
 }
 
 impl GapReason {
@@ -219,6 +223,7 @@ impl GapReason {
         match self {
             Self::Pruned => "pruned",
             Self::Reset => "reset",
+            Self::TooMany => "too_many",
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Serves one client of a stream: keeps the client's cursor and filter, and decides which frames the client
-//! gets next.
+//! Serves one client of a stream: keeps the client's cursor and filter, and decides which frames come next.
 //!
 //! A client that resumes and a client that lags are served in the same way. They get the rows after their
 //! cursor from the topic's ring or, if the cursor is older than the ring, from the table. A client without
@@ -21,7 +20,7 @@ use oasis_service::response::{Body, boxed};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::admission::{Admitted, Over};
+use super::admission::{Admitted, Over, Permit};
 use super::ends::{CloseReason, Ending};
 use super::frame;
 use super::pulse::{Presence, Pulse, State};
@@ -45,7 +44,7 @@ pub(crate) struct Subscriber<S: Stream> {
     /// `None` for a subscriber without a deadline and without a subject.
     ending: Option<Ending>,
     ended: bool,
-    _permit: S::Permit,
+    permit: S::Permit,
 }
 
 impl<S: Stream> Subscriber<S> {
@@ -73,20 +72,18 @@ impl<S: Stream> Subscriber<S> {
             retry_at: None,
             ends: None,
         };
-        Self { client, ending, ended: false, _permit: permit }
+        Self { client, ending, ended: false, permit }
     }
 
-    /// The subscriber as the body of a response.
+    /// The subscriber as the body of a response. It is boxed, because `unfold` moves it with every frame.
     pub(crate) fn into_body(self) -> Body {
-        // The subscriber is boxed, because `unfold` moves it with every frame.
         boxed(StreamBody::new(unfold(Box::new(self), |mut this| async move {
             let bytes = this.next().await?;
             Some((Ok::<_, Infallible>(Frame::data(bytes)), this))
         })))
     }
 
-    /// The next bytes for the client; `None` after the last frame. Once the subscriber must end, only the
-    /// last frame follows.
+    /// The next bytes for the client; `None` after the last frame.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
@@ -99,13 +96,16 @@ impl<S: Stream> Subscriber<S> {
                 next = self.client.next() => next,
             },
         };
-        match next {
-            Next::Frames(bytes) => Some(bytes),
+        let bytes = match next {
+            Next::Frames(bytes) => bytes,
             Next::Close(reason) => {
                 self.ended = true;
-                Some(self.client.source.topics.stream.close(reason, retry()))
+                self.permit.ended(reason);
+                self.client.source.topics.stream.close(reason, retry())
             }
-        }
+        };
+        self.permit.sent(&bytes);
+        Some(bytes)
     }
 }
 

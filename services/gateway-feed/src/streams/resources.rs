@@ -71,7 +71,7 @@ fn sentence(reason: CloseReason) -> &'static str {
         CloseReason::TokenExpired => "the credential has expired",
         CloseReason::Revoked => "the credential has been revoked",
         CloseReason::Closed | CloseReason::Finished => "the stream is closed",
-        CloseReason::Refused => "this token may not read this stream",
+        CloseReason::TooMany | CloseReason::Refused => "this token may not read this stream",
         CloseReason::Shutdown | CloseReason::Timeout => "the gateway has ended this stream: connect again",
     }
 }

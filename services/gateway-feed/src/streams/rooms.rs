@@ -78,7 +78,7 @@ fn sentence(reason: CloseReason) -> &'static str {
         CloseReason::TokenExpired => "the token has expired",
         CloseReason::Revoked => "the right to read this room has ended",
         CloseReason::Closed | CloseReason::Finished => "the room is closed",
-        CloseReason::Refused => "this token may not read this room",
+        CloseReason::TooMany | CloseReason::Refused => "this token may not read this room",
         CloseReason::Shutdown | CloseReason::Timeout => "the gateway has ended this stream: connect again",
     }
 }

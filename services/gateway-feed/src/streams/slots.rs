@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use metrics::Gauge;
 use oasis_service::ApiError;
 
+use crate::fanout::admission::Permit;
+
 /// Slots for the clients of a stream.
 pub(super) struct Slots {
     most: usize,
@@ -20,6 +22,8 @@ struct Clients {
 
 /// The slot of one client. The slot is free again once this value is dropped.
 pub(crate) struct Slot(Arc<Clients>);
+
+impl Permit for Slot {}
 
 impl Drop for Slot {
     fn drop(&mut self) {

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::access::{NotAdmitted, Subject};
-use crate::fanout::admission::Admission;
+use crate::fanout::admission::{Admission, Permit};
 use crate::fanout::ends::CloseReason;
 use crate::fanout::frame;
 use crate::fanout::pulse::Presence;
@@ -68,6 +68,8 @@ impl User {
 
 /// The permit of a subscriber.
 pub(crate) struct Seat;
+
+impl Permit for Seat {}
 
 #[derive(Serialize)]
 struct Line<'a> {

@@ -33,10 +33,19 @@ impl Reader {
         token: &str,
         cursor: Option<i64>,
     ) -> Self {
+        Self::at(gateway, &format!("{CASTS}/{cast}/events{query}"), token, cursor).await
+    }
+
+    /// Opens the stream of all casts of a user.
+    pub(crate) async fn of_user(gateway: &Gateway, query: &str, token: &str, cursor: Option<i64>) -> Self {
+        Self::at(gateway, &format!("{CASTS}/events{query}"), token, cursor).await
+    }
+
+    async fn at(gateway: &Gateway, path: &str, token: &str, cursor: Option<i64>) -> Self {
         let bearer = format!("Bearer {token}");
         let cursor = cursor.map_or(String::new(), |cursor| cursor.to_string());
         let headers = [("authorization", bearer.as_str()), ("last-event-id", &cursor)];
-        Self(Feed::open_path(gateway.address, &format!("{CASTS}/{cast}/events{query}"), &headers).await)
+        Self(Feed::open_path(gateway.address, path, &headers).await)
     }
 
     /// The next event; `None` at the end of the stream. Blocks without data are skipped.

@@ -283,3 +283,34 @@ async fn without_the_database_a_valid_token_gets_comments_and_an_invalid_one_is_
     assert!(last.contains(r#""reason":"shutdown""#), "{last}");
     gateway.stop().await;
 }
+
+/// A session of Auth.js counts wherever a JSON Web Token counts, but not for a request from another site.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_of_auth_js_is_a_credential() {
+    let samples = include_str!("../../../../crates/oasis-identity/tests/data/sessions.json");
+    let samples: Vec<Value> = serde_json::from_str(samples).unwrap();
+    let sample = |name: &str| {
+        let found = samples.iter().find(|sample| sample["name"].as_str().unwrap().ends_with(name)).unwrap();
+        let cookies: Vec<&str> =
+            found["cookies"].as_array().unwrap().iter().map(|cookie| cookie.as_str().unwrap()).collect();
+        (found["secret"].as_str().unwrap().to_owned(), cookies.join("; "))
+    };
+    let (secret, cookie) = sample("hundred years");
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &["--authjs-secret", &secret, "--ingest-tokens", SERVICE]).await;
+    let list = async |headers: &[(&str, &str)]| {
+        let answer = send(gateway.address, "GET", "/api/casts", headers, "").await;
+        (answer.status.as_u16(), answer)
+    };
+    assert_eq!(list(&[("cookie", &cookie)]).await.0, 200);
+    assert_eq!(list(&[("cookie", &format!("theme=dark; {cookie}"))]).await.0, 200);
+    assert_eq!(list(&[("cookie", &cookie), ("sec-fetch-site", "cross-site")]).await.0, 401);
+    assert_eq!(list(&[("cookie", &sample("plain").1)]).await.0, 401, "it has expired");
+    let (status, answer) = list(&[("cookie", "authjs.session-token=0a1b2c3d-4e5f")]).await;
+    assert_eq!(status, 401);
+    assert!(answer.json()["error"]["hint"].as_str().unwrap().contains("strategy"), "a database session");
+    assert_eq!(list(&[]).await.0, 401);
+    // The header comes first, even if it is invalid.
+    assert_eq!(list(&[("cookie", &cookie), ("authorization", "Bearer x")]).await.0, 401);
+    gateway.stop().await;
+}

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "test helpers report failures by panicking")]
 
 mod agents;
+mod cast_limits;
 mod cast_requests;
+mod cast_runs;
 mod casts;
 mod client;
 mod console;

@@ -1,7 +1,7 @@
 //! Events about runs: `workflow_run`, `workflow_job`, `check_run`, `check_suite`.
 
-use oasis_core::Meta;
 use oasis_core::github::{self, Run};
+use oasis_core::{Meta, cast_in_title, run_fields};
 use serde::Deserialize;
 
 use super::facts::{Facts, Place, cut, first_link, headline};
@@ -60,17 +60,24 @@ pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
         .filter(|(url, _)| !url.contains("/attempts/"))
         .map(|(url, attempt)| format!("{url}/attempts/{attempt}"));
     let number = run.pull_requests.and_then(|requests| requests.first().and_then(|first| first.number));
+    // Anyone can choose the title of a pull request, or of a commit.
+    let is_dispatched = matches!(run.event.as_deref(), Some("workflow_dispatch" | "repository_dispatch"));
+    let title = run.display_title.as_deref().filter(|_| is_dispatched);
+    let cast = title.and_then(cast_in_title).map(|cast| cast.as_str().to_owned());
+    let started_at = Moment::first([run.run_started_at]);
     let meta = Meta::default()
         .with("name", cut(run.name.as_deref()))
         .with("title", headline(run.display_title.as_deref()).or_else(|| headline(message.as_deref())))
         .with("branch", cut(run.head_branch.as_deref()))
         .with("sha", cut(run.head_sha.as_deref()))
-        .with("run_id", run.id)
+        .with(run_fields::RUN_ID, run.id)
         .with("run_number", run.run_number)
-        .with("attempt", run.run_attempt)
+        .with(run_fields::ATTEMPT, run.run_attempt)
+        .with(run_fields::RUN_STARTED_AT, started_at.map(|started_at| started_at.to_string()))
+        .with(run_fields::CAST, cast)
         .with("number", number)
-        .with("status", cut(run.status.as_deref()))
-        .with("conclusion", cut(run.conclusion.as_deref()));
+        .with(run_fields::STATUS, cut(run.status.as_deref()))
+        .with(run_fields::CONCLUSION, cut(run.conclusion.as_deref()));
     let state = github::run(Run::Workflow, &action, run.status.as_deref(), run.conclusion.as_deref());
     let (workflow_name, workflow_path) =
         workflow.map(|workflow| (workflow.name, workflow.path)).unwrap_or_default();
@@ -81,7 +88,7 @@ pub(super) fn workflow_run(delivery: WorkflowRunDelivery<'_>) -> Facts<'_> {
         name: cut(names.into_iter().flatten().find(|name| !name.is_empty())),
         status: state.status,
         conclusion: cut(run.conclusion.as_deref()),
-        started_at: Moment::first([run.run_started_at]),
+        started_at,
         updated_at: Moment::first([run.updated_at]),
     };
     // Anyone can open a pull request from a fork. Its runs do not build the workload.

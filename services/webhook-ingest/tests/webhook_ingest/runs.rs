@@ -36,8 +36,30 @@ fn a_workflow_run_is_read() {
             "vtid_from": "pr_title", "name": "CI", "title": "[DEV-CICDL-0031] Größere Knöpfe 🚀",
             "branch": "master", "sha": "3484a3fb816e0859fd6e1cea078d76385ff50625", "run_id": 289_782_451,
             "run_number": 163, "attempt": 3, "number": 2, "status": "completed", "conclusion": "failure",
+            "run_started_at": "2020-10-05T16:33:49.000Z",
         })
     );
+}
+
+/// Anyone can choose the title of a pull request or of a commit.
+#[test]
+fn only_a_dispatched_run_names_a_cast() {
+    let cast = |event: &str, title: &str| {
+        let run = changed(
+            "workflow_run.dispatched",
+            &[("/workflow_run/event", json!(event)), ("/workflow_run/display_title", json!(title))],
+        );
+        meta(&run).get("cast").cloned()
+    };
+    let long = format!("{} [cast:site-1]", "x".repeat(2_000));
+    for event in ["workflow_dispatch", "repository_dispatch"] {
+        assert_eq!(cast(event, "Build [cast:site-1]"), Some(json!("site-1")), "{event}");
+        assert_eq!(cast(event, &long), Some(json!("site-1")), "the title is not cut before");
+        assert_eq!(cast(event, "Build site-1"), None, "{event}");
+    }
+    for event in ["push", "pull_request", "workflow_run", "schedule"] {
+        assert_eq!(cast(event, "Build [cast:site-1]"), None, "{event}");
+    }
 }
 
 #[test]
