@@ -6,6 +6,7 @@
 mod address;
 mod agents;
 mod ansi;
+mod audit;
 mod backoff;
 mod check;
 mod columns;
@@ -96,6 +97,8 @@ enum Command {
     Watch(watch::Args),
     /// List the agents and their states
     Agents(agents::Args),
+    /// Print who followed casts, and why it ended
+    Audit(audit::Args),
     /// Send one event
     Emit(emit::Args),
     /// Make and revoke the API keys of users
@@ -136,6 +139,7 @@ async fn main() -> ExitCode {
         Command::Watch(args) => watch::run(args).await,
         Command::Agents(args) => agents::run(args).await,
         Command::Emit(args) => emit::run(args).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::Logs(args) => logs::run(args).await,
         Command::Rooms(args) => rooms::run(*args).await,

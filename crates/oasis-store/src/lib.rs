@@ -1,5 +1,5 @@
 //! Contains all SQL of OASIS DevHub. This crate appends to the table `oasis_events`, reads the table, and
-//! follows the table. The crate also reads the states of rooms and casts, lines and resource events, stores
+//! follows the table. The crate also reads the states of rooms and casts, lines, resource events and the audit log, stores
 //! API keys and revocations, reads the events of agents, stores the state of the deploy-watcher, checks and
 //! migrates the database, deletes old events, and reads tables of other applications for an import.
 //!
@@ -11,6 +11,7 @@
 mod agents;
 mod api_keys;
 mod append;
+mod audit;
 mod cast_runs;
 mod casts;
 mod channel_rows;
@@ -42,6 +43,7 @@ mod watch;
 pub use agents::{AgentEvent, ENDED_AGENTS_STAY, LOSSES_OF_AGENT, MOST_AGENTS};
 pub use api_keys::{ApiKey, NewApiKey};
 pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender, PreparedEvent, Refusal, RefusedEvent};
+pub use audit::AuditQuery;
 pub use cast_runs::{CastWithRuns, CastsWithRuns, SelectCasts};
 pub use casts::CastPage;
 pub use channel_rows::{ChannelPage, ChannelPages, ChannelRange, RangeOrder};

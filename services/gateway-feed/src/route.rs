@@ -24,6 +24,7 @@ const ROOMS: &str = "/api/v1/rooms";
 const RESOURCES: &str = "/api/v1/events";
 const RESOURCE_STREAM: &str = "/api/v1/events/stream";
 const CASTS: &str = "/api/casts";
+const AUDIT: &str = "/api/v1/audit";
 const ASSETS: &str = "/-/";
 
 /// A route of the gateway. A path names at most one route.
@@ -60,6 +61,8 @@ pub(crate) enum Route {
     CastEvents(String),
     /// The stream of all casts of the user.
     OwnCastEvents,
+    /// The audit log.
+    Audit,
     /// A page of the Live Console.
     Page(Page),
     /// A file that the pages load. The string is the part of the path after `/-/`.
@@ -108,6 +111,7 @@ impl Route {
         }
         match path {
             CASTS => Some(Self::Casts),
+            AUDIT => Some(Self::Audit),
             ROOMS => Some(Self::Rooms),
             RESOURCES => Some(Self::Resources),
             RESOURCE_STREAM => Some(Self::ResourceStream),
@@ -140,6 +144,7 @@ impl Route {
             Self::Cast(_) => "/api/casts/{id}",
             Self::CastEvents(_) => "/api/casts/{id}/events",
             Self::OwnCastEvents => "/api/casts/events",
+            Self::Audit => AUDIT,
             Self::Page(_) => PAGE,
             Self::Asset(_) => ASSETS,
         }
@@ -157,7 +162,8 @@ impl Route {
             | Self::Rooms
             | Self::ResourceStream
             | Self::CastEvents(_)
-            | Self::OwnCastEvents => "GET, HEAD, OPTIONS",
+            | Self::OwnCastEvents
+            | Self::Audit => "GET, HEAD, OPTIONS",
             Self::Cast(_) => "GET, HEAD, PATCH, OPTIONS",
             Self::Room(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::RoomLogs(_) => "GET, HEAD, POST, OPTIONS",
@@ -241,7 +247,8 @@ impl Route {
             | Self::Casts
             | Self::Cast(_)
             | Self::CastEvents(_)
-            | Self::OwnCastEvents => true,
+            | Self::OwnCastEvents
+            | Self::Audit => true,
             #[cfg(feature = "test-stream")]
             Self::TestLines(_) => false,
             Self::Feed
@@ -283,6 +290,11 @@ mod tests {
             ("/api/casts", Some(Route::Casts)),
             ("/api/casts/a.b", Some(Route::Cast("a.b".to_owned()))),
             ("/api/casts/events", Some(Route::OwnCastEvents)),
+            ("/api/v1/audit", Some(Route::Audit)),
+            ("/casts", Some(Route::Page(Page::Casts))),
+            ("/casts/a", Some(Route::Page(Page::Cast))),
+            ("/casts/a b", Some(Route::Page(Page::NoSuchCast))),
+            ("/audit", Some(Route::Page(Page::Casts))),
             ("/api/casts/a/events", Some(Route::CastEvents("a".to_owned()))),
             ("/api/casts/a/b", None),
             ("/", Some(Route::Page(Page::Top))),

@@ -176,6 +176,7 @@ impl Callers {
             issued: Some(key.created_at),
             expires: key.expires_at,
             limits: Limits::default(),
+            is_admin: false,
         })
     }
 }

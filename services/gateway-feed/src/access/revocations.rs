@@ -148,7 +148,14 @@ mod tests {
 
     fn viewer(user: &str, credential: Credential, issued: Option<u8>) -> Viewer {
         let limits = crate::access::Limits::default();
-        Viewer { user: user.into(), credential, issued: issued.map(ts), expires: None, limits }
+        Viewer {
+            user: user.into(),
+            credential,
+            issued: issued.map(ts),
+            expires: None,
+            limits,
+            is_admin: false,
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Viewer {
     pub(crate) expires: Option<Ts>,
     /// Which resource events the user may read.
     pub(crate) limits: Limits,
+    /// Whether the user is an administrator, who may read the audit log.
+    pub(crate) is_admin: bool,
 }
 
 /// The kind and the id of a credential.
@@ -47,6 +49,7 @@ impl TryFrom<oasis_identity::Viewer> for Viewer {
             issued: viewer.iat,
             expires: Some(viewer.exp),
             limits: limits.ok_or(BadClaim)?,
+            is_admin: viewer.is_admin,
         })
     }
 }
@@ -89,6 +92,7 @@ mod tests {
             issued: None,
             expires: expires.map(|expires| expires.parse().unwrap()),
             limits: Limits::default(),
+            is_admin: false,
         };
         let left = |viewer: Viewer| viewer.deadline(now).map(|deadline| deadline - Instant::now());
         let (token, key) = (|| Credential::Token(None), || Credential::Key("k".into()));

@@ -6,6 +6,7 @@
 //! - `PATCH /api/casts/{id}`: a service changes a cast
 //! - `GET /api/casts/{id}/events`: the stream of a cast (`streams/casts.rs`)
 //! - `GET /api/casts/events`: the stream of all casts of a user
+//! - `GET /api/v1/audit`: an administrator reads the audit log
 //!
 //! `open.rs` and `change.rs` append rows to the table. A trigger computes the state of the cast from them.
 //! The [`Directory`](crate::directory) reads the states. [`Runs`] appends rows for the workflow runs of
@@ -16,6 +17,7 @@ mod change;
 mod errors;
 mod fields;
 mod frames;
+mod log;
 mod open;
 mod places;
 mod read;

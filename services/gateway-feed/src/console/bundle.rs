@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use ring::digest::{Context, SHA256};
 
 use super::content::Content;
-use super::files::{self, DOCUMENT, FILES, MISSING};
+use super::files::{self, DOCUMENT, FILES, MISSING, Part};
 use super::strip::strip;
 
 /// The files as they are served, and the documents that name them.
@@ -23,6 +23,10 @@ pub(super) struct Bundle {
     pub(super) rooms: Content,
     /// The document of the page of a room.
     pub(super) room: Content,
+    /// The document of the list of the casts, and of the audit log.
+    pub(super) casts: Content,
+    /// The document of the page of a cast.
+    pub(super) cast: Content,
     files: Vec<(&'static str, Content)>,
 }
 
@@ -39,17 +43,18 @@ pub(super) static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
     let document = |path| Content::new(document(&hash, path));
     let (top, task) = (document("/"), document("/vtid/"));
     let (rooms, room) = (document("/rooms"), document("/rooms/"));
-    Bundle { hash, top, task, rooms, room, files }
+    let (casts, cast) = (document("/casts"), document("/casts/"));
+    Bundle { hash, top, task, rooms, room, casts, cast, files }
 });
 
 /// The document of the page at `path`.
 fn document(hash: &str, path: &str) -> String {
     // By itself, a browser requests a module only after it has loaded a script that imports the module. So
     // the document names all modules, and the browser requests all of them at once. The other pages load the
-    // files of the rooms only when the user opens a room.
-    let with_rooms = path.starts_with("/rooms");
+    // files of the rooms and of the casts only when the user opens such a page.
+    let parts = [Part::Every, Part::of_page(path)];
     let modules: String = files::modules()
-        .filter(|path| with_rooms || !files::is_of_rooms(path))
+        .filter(|path| parts.contains(&Part::of_file(path)))
         .map(|path| format!("<link rel=\"modulepreload\" href=\"./-/HASH/{path}\">"))
         .collect();
     placed(&DOCUMENT.replace("<!-- modules -->", &modules), hash, path)
@@ -83,30 +88,42 @@ mod tests {
     /// The maximum size of all files of a page in bytes, plain and compressed with gzip: the pages that show
     /// no room.
     const PAGES: (usize, usize) = (192 * 1024, 80 * 1024);
-    /// The same for the files that only the pages of rooms load in addition.
+    /// The same for the files that only the pages of rooms, or of casts, load in addition.
     const ROOMS: (usize, usize) = (72 * 1024, 30 * 1024);
+    const CASTS: (usize, usize) = (40 * 1024, 20 * 1024);
 
     #[test]
     fn the_files_of_the_pages_are_not_larger_than_the_limits() {
-        for (of_rooms, document, most) in [(false, &BUNDLE.task, PAGES), (true, &BUNDLE.room, ROOMS)] {
+        for (part, document, most) in [
+            (Part::Every, &BUNDLE.task, PAGES),
+            (Part::Rooms, &BUNDLE.room, ROOMS),
+            (Part::Casts, &BUNDLE.cast, CASTS),
+        ] {
             let loaded = BUNDLE.files.iter().filter(|(path, _)| !files::is_of_other_sites(path));
-            let files = loaded.filter(|(path, _)| files::is_of_rooms(path) == of_rooms);
+            let files = loaded.filter(|(path, _)| Part::of_file(path) == part);
             let all = || files.clone().map(|(_, content)| content).chain([document]);
             let plain: usize = all().map(|content| content.plain().len()).sum();
             let packed: usize = all().map(|content| content.gzip().len()).sum();
-            assert!(plain <= most.0 && packed <= most.1, "{plain} bytes, {packed} bytes compressed");
+            let fits = plain <= most.0 && packed <= most.1;
+            assert!(fits, "{part:?}: {plain} bytes, {packed} bytes compressed");
         }
     }
 
     #[test]
-    fn only_the_documents_of_rooms_name_the_files_of_rooms() {
-        for (document, names) in
-            [(&BUNDLE.top, false), (&BUNDLE.task, false), (&BUNDLE.rooms, true), (&BUNDLE.room, true)]
-        {
+    fn a_document_names_the_files_of_its_part() {
+        for (document, part) in [
+            (&BUNDLE.top, Part::Every),
+            (&BUNDLE.task, Part::Every),
+            (&BUNDLE.rooms, Part::Rooms),
+            (&BUNDLE.room, Part::Rooms),
+            (&BUNDLE.casts, Part::Casts),
+            (&BUNDLE.cast, Part::Casts),
+        ] {
             let text = String::from_utf8(document.plain().to_vec()).unwrap();
             assert!(text.contains("/app/main.js"));
-            for path in files::modules().filter(|path| files::is_of_rooms(path)) {
-                assert_eq!(text.contains(path), names, "{path}");
+            for path in files::modules() {
+                let of_file = Part::of_file(path);
+                assert_eq!(text.contains(path), of_file == Part::Every || of_file == part, "{path}");
             }
         }
     }
@@ -119,6 +136,8 @@ mod tests {
             (text(&BUNDLE.task), "./../"),
             (text(&BUNDLE.rooms), "./"),
             (text(&BUNDLE.room), "./../"),
+            (text(&BUNDLE.casts), "./"),
+            (text(&BUNDLE.cast), "./../"),
             (missing_document("/nothing", "a hint"), "./"),
             (missing_document("/a//b/", "a hint"), "./../../../"),
         ] {

@@ -126,10 +126,40 @@ pub(super) fn is_of_other_sites(path: &str) -> bool {
     matches!(path, "client/index.js" | "client/resources.js")
 }
 
-/// Whether only the pages of rooms load the file: the files in `app/rooms`, and the files in `client` that
-/// read rooms.
-pub(super) fn is_of_rooms(path: &str) -> bool {
-    path.starts_with("app/rooms/") || path.starts_with("client/room") || path == "client/named.js"
+/// Which pages load a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All pages.
+    Every,
+    /// The pages of rooms: the files in `app/rooms`, and the files in `client` that read rooms.
+    Rooms,
+    /// The pages of casts and of the audit log: the files in `app/casts`, and the files in `client` that read
+    /// casts.
+    Casts,
+}
+
+impl Part {
+    /// The part that the page at `path` needs, besides the files of every page.
+    pub(super) fn of_page(path: &str) -> Self {
+        if path.starts_with("/rooms") {
+            Self::Rooms
+        } else if path.starts_with("/casts") || path == "/audit" {
+            Self::Casts
+        } else {
+            Self::Every
+        }
+    }
+
+    /// The part that a file belongs to.
+    pub(super) fn of_file(path: &str) -> Self {
+        if path.starts_with("app/rooms/") || path.starts_with("client/room") || path == "client/named.js" {
+            Self::Rooms
+        } else if path.starts_with("app/casts/") || path.starts_with("client/cast") {
+            Self::Casts
+        } else {
+            Self::Every
+        }
+    }
 }
 
 #[cfg(test)]
@@ -143,7 +173,7 @@ mod tests {
     fn every_file_is_embedded() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../console");
         let mut there = BTreeSet::new();
-        for folder in ["app", "app/rooms", "client"] {
+        for folder in ["app", "app/casts", "app/rooms", "client"] {
             for entry in std::fs::read_dir(root.join(folder)).unwrap().map(Result::unwrap) {
                 let name = entry.file_name().into_string().unwrap();
                 let is_of_package = [".md", ".json", ".ts"].iter().any(|end| name.ends_with(end));

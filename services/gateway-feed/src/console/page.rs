@@ -1,10 +1,11 @@
-//! Answers `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms` and `GET /rooms/{ID}` with the document
-//! of the Live Console. The script of the document reads from the address which page to show. A browser
+//! Answers `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms`, `GET /rooms/{ID}`, `GET /casts`,
+//! `GET /casts/{ID}` and `GET /audit` with the document of the Live Console. The script of the document reads from the address which page to show. A browser
 //! that opens any other address gets a page that says so.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};
 use oasis_core::Vtid;
+use oasis_core::cast::CastId;
 use oasis_core::room::RoomId;
 use oasis_service::{ApiError, Response};
 
@@ -29,6 +30,12 @@ pub(crate) enum Page {
     Room,
     /// A page for an id that no room can have.
     NoSuchRoom,
+    /// The list of the casts, or the audit log.
+    Casts,
+    /// The page of a cast.
+    Cast,
+    /// A page for an id that no cast can have.
+    NoSuchCast,
 }
 
 impl Page {
@@ -43,6 +50,12 @@ impl Page {
         let below = |folder: &str| path.strip_prefix(folder).filter(|id| !id.is_empty() && !id.contains('/'));
         if let Some(task) = below("/vtid/") {
             return Some(if Vtid::parse(task).is_ok() { Self::Task } else { Self::NoSuchTask });
+        }
+        if matches!(path, "/casts" | "/audit") {
+            return Some(Self::Casts);
+        }
+        if let Some(cast) = below("/casts/") {
+            return Some(if CastId::parse(cast).is_ok() { Self::Cast } else { Self::NoSuchCast });
         }
         let room = below("/rooms/")?;
         Some(if RoomId::parse(room).is_ok() { Self::Room } else { Self::NoSuchRoom })
@@ -74,16 +87,21 @@ impl Page {
             Self::Task | Self::NoSuchTask => &BUNDLE.task,
             Self::Rooms => &BUNDLE.rooms,
             Self::Room | Self::NoSuchRoom => &BUNDLE.room,
+            Self::Casts => &BUNDLE.casts,
+            Self::Cast | Self::NoSuchCast => &BUNDLE.cast,
         }
     }
 
     fn exists(self) -> Result<(), ApiError> {
         match self {
-            // The script of the page finds out whether the room exists, and whether the reader may read it.
-            Self::Top | Self::Task | Self::Rooms | Self::Room => Ok(()),
+            // The script of the page finds out whether the room or the cast exists, and whether the reader may
+            // read it.
+            Self::Top | Self::Task | Self::Rooms | Self::Room | Self::Casts | Self::Cast => Ok(()),
             Self::NoSuchTask => Err(ApiError::not_found().hint("a task name looks like DEV-CICDL-0031")),
             Self::NoSuchRoom => Err(ApiError::not_found()
                 .hint("the id of a room has 1 to 128 letters, digits, dots, underscores and hyphens")),
+            Self::NoSuchCast => Err(ApiError::not_found()
+                .hint("the id of a cast has 1 to 128 letters, digits, dots, underscores and hyphens")),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::casts::{CASTS, Reader, change, open, read};
 use crate::client::{Feed, send};
 use crate::credentials::{api_key, store};
 use crate::process::{Process, until};
-use crate::rooms::{SECRET, SERVICE, gateway, refused, token};
+use crate::rooms::{SECRET, SERVICE, admin_token, call, gateway, refused, token};
 use crate::{Gateway, database, postgres};
 
 const TRY_WITHIN: Duration = Duration::from_secs(20);
@@ -274,4 +274,34 @@ async fn a_gateway_writes_its_places_again_and_ends_the_streams_that_are_too_man
     for gateway in gateways {
         gateway.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_an_administrator_reads_the_audit_log() {
+    let db = database().await;
+    let gateway = gateway(&db.url).await;
+    let (ann, admin) = (token("ann", 600), admin_token("root", 600));
+    open(&gateway, json!({"id": "c", "owner": "ann"})).await;
+    for _ in 0..3 {
+        Reader::open(&gateway, "c", &ann, None).await.next("status").await;
+    }
+    let client = postgres(&db.url).await;
+    until(&client, "SELECT count(*) = 6 FROM oasis_audit_logs WHERE action LIKE 'cast.sse_%'").await;
+    let log = async |query: &str, token: &str| {
+        call(gateway.address, "GET", &format!("/api/v1/audit{query}"), token, Value::Null).await
+    };
+    for credential in [&ann, SERVICE] {
+        assert_eq!(log("", credential).await.status, 403);
+    }
+    let page = log("?limit=4", &admin).await.json();
+    let (rows, next) = (page["rows"].as_array().unwrap(), page["next"].as_i64().unwrap());
+    assert_eq!((rows.len(), rows[3]["id"].as_i64()), (4, Some(next)));
+    assert_eq!((&rows[0]["userId"], &rows[0]["castId"]), (&json!("ann"), &json!("c")));
+    let rest = log(&format!("?limit=4&before={next}"), &admin).await.json();
+    assert_eq!((rest["rows"].as_array().unwrap().len(), &rest["next"]), (2, &Value::Null));
+    let closed = log("?action=cast.sse_connection_closed&user=ann&cast=c", &admin).await.json();
+    assert_eq!(closed["rows"].as_array().unwrap().len(), 3);
+    assert_eq!(log("?user=bob", &admin).await.json()["rows"], json!([]));
+    assert_eq!(log("?limit=501", &admin).await.status, 400);
+    gateway.stop().await;
 }

@@ -16,13 +16,22 @@ pub(crate) const SERVICE: &str = "service-token";
 
 /// A token of a user, which is valid for this number of seconds.
 pub(crate) fn token(user: &str, seconds: i64) -> String {
+    minted(user, seconds, false)
+}
+
+/// As [`token`], for an administrator.
+pub(crate) fn admin_token(user: &str, seconds: i64) -> String {
+    minted(user, seconds, true)
+}
+
+fn minted(user: &str, seconds: i64, is_admin: bool) -> String {
     let keys = Keys::new(&[KeySource::Secrets(SECRET.parse().unwrap())], Rules::default()).unwrap();
     // The token was minted two hours ago, because an expired token can't be minted.
     let now = jiff::Timestamp::now().as_second();
     let at = |second| Ts::from_unix_seconds(second).unwrap();
     let (sub, jti) = (user.to_owned(), format!("{user}-{seconds}"));
     let (now, exp) = (at(now - 7_200), at(now + seconds));
-    keys.mint(&NewToken { sub, jti, now, exp, is_admin: false, claims: Map::new() }).unwrap()
+    keys.mint(&NewToken { sub, jti, now, exp, is_admin, claims: Map::new() }).unwrap()
 }
 
 pub(crate) async fn gateway(url: &str) -> Gateway {

@@ -1,0 +1,83 @@
+//! Shows the audit log to administrators.
+
+use hyper::StatusCode;
+use oasis_core::{Meta, Ts};
+use oasis_service::{ApiError, Query, Request, Response, response};
+use oasis_store::{AuditQuery, StoredEvent};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::errors::unavailable;
+use super::requests::Casts;
+use crate::access::Viewer;
+use crate::query::params;
+
+/// The default number of rows of a page.
+const DEFAULT_LIMIT: i64 = 50;
+/// The maximum number of rows of a page.
+const MAX_LIMIT: i64 = 500;
+
+#[derive(Serialize)]
+struct Log {
+    /// The newest row comes first.
+    rows: Vec<Row>,
+    /// The value of `before` for the next page; null on the last page.
+    next: Option<i64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    id: i64,
+    action: String,
+    created_at: Ts,
+    #[serde(flatten)]
+    about: Map<String, Value>,
+}
+
+impl Row {
+    fn new(row: &StoredEvent) -> Self {
+        let about = row.meta.as_ref().map(Meta::as_map).cloned().unwrap_or_default();
+        Self {
+            id: row.id,
+            action: row.kind.as_str().to_owned(),
+            created_at: Ts::clamped(row.recorded_at),
+            about,
+        }
+    }
+}
+
+impl Casts {
+    /// Lists rows of the audit log.
+    ///
+    /// # Errors
+    /// 403 if the viewer is no administrator; 400 for a bad parameter; 503 if the table cannot be read.
+    pub(crate) async fn log(&self, viewer: &Viewer, request: &Request) -> Result<Response, ApiError> {
+        if !viewer.is_admin {
+            return Err(ApiError::forbidden(
+                "not_an_administrator",
+                "only administrators read the audit log",
+            )
+            .hint("send a token with the claim \"oasis.admin\": true"));
+        }
+        let query =
+            Query::parse(request.uri().query(), &["user", "cast", "action", "before", "limit", "token"])?;
+        let limit = params::number(&query, "limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
+        let text = |name| query.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
+        let select = AuditQuery {
+            user: text("user"),
+            cast: text("cast"),
+            kind: text("action"),
+            before: params::number(&query, "before", 1..=i64::MAX)?,
+            limit: limit + 1,
+        };
+        // The semaphore is never closed.
+        let turn = self.reads.acquire().await.ok();
+        let mut found = self.store.audit(&select).await.map_err(|error| unavailable(error.into()))?;
+        drop(turn);
+        let more = found.len() as i64 > limit;
+        found.truncate(usize::try_from(limit).unwrap_or_default());
+        let next = found.last().filter(|_| more).map(|last| last.id);
+        response::json(StatusCode::OK, &Log { rows: found.iter().map(Row::new).collect(), next })
+    }
+}
