@@ -20,6 +20,7 @@ deploy/setup-webhook.sh makes oasis-webhook-secret. The following secrets are op
 not exist, the services are deployed without it:
   oasis-read-tokens             tokens for reading the feed. Without them, anyone can read the feed
   oasis-jwt-secret              JWT_SECRET: secrets that verify JSON Web Tokens of users
+  oasis-authjs-secret           AUTHJS_SECRET: secrets of Auth.js, which open the sessions of its users
   oasis-jwt-public-key          a public key in PEM that verifies JSON Web Tokens of users, with the kid
                                 public-key. It is mounted as the file /etc/oasis-jwt/public-key.pem
   oasis-listen-database-url     LISTEN_DATABASE_URL, if oasis-database-url is a transaction pooler's URL
@@ -253,6 +254,7 @@ service gateway-feed
 mount gateway-feed INGEST_TOKENS oasis-ingest-tokens
 mount_if_exists gateway-feed READ_TOKENS oasis-read-tokens
 mount_if_exists gateway-feed JWT_SECRET oasis-jwt-secret
+mount_if_exists gateway-feed AUTHJS_SECRET oasis-authjs-secret
 mount_if_exists gateway-feed LISTEN_DATABASE_URL oasis-listen-database-url
 public_key=/etc/oasis-jwt/public-key.pem
 mount_if_exists gateway-feed "$public_key" oasis-jwt-public-key
@@ -263,9 +265,9 @@ if [[ " ${unmounted[*]} " == *" $public_key "* ]]; then
 else
   variables+=("JWT_PUBLIC_KEYS=$public_key")
 fi
-if [ ${#variables[@]} -gt 0 ]; then
-  environment+=(--update-env-vars "^;^$(with_semicolons "${variables[@]}")")
-fi
+# The proxy of Cloud Run appends the address of the client to X-Forwarded-For.
+variables+=('TRUSTED_PROXY_HOPS=1')
+environment+=(--update-env-vars "^;^$(with_semicolons "${variables[@]}")")
 if [[ " ${unmounted[*]} " == *' READ_TOKENS '* ]]; then
   printf 'note: the secret oasis-read-tokens does not exist, so anyone can read the feed\n' >&2
 fi

@@ -1,6 +1,7 @@
 //! `oasis demo`: signs the deliveries of a made-up team, and sends them to webhook-ingest over HTTP.
 
 mod agents;
+mod casts;
 pub(crate) mod deploys;
 mod payloads;
 pub(crate) mod resources;
@@ -94,7 +95,7 @@ pub(crate) async fn command(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Runs the demo together with the services of `oasis up` until `shutdown`. The demo reports only to the log.
 /// It sends deliveries to the webhook-ingest at `webhook`, log entries of deploys to `logs`, beats of agents
-/// to `destination`, and resource events to `database`.
+/// to `destination`, and resource events and casts to `database`.
 pub(crate) async fn run_in_background(
     webhook: Base,
     destination: Destination,
@@ -107,7 +108,8 @@ pub(crate) async fn run_in_background(
     let task = watch::Sender::new(None);
     let seed = u64::from_le_bytes(random::bytes());
     let agents = agents::run(destination, seed, task.subscribe(), shutdown.clone());
-    let resources = resources::run(database, seed, shutdown.clone());
+    let resources = resources::run(database.clone(), seed, shutdown.clone());
+    let casts = casts::run(database, seed, shutdown.clone());
     let mut demo =
         Demo { courier, logs: Some(logs), task, reporter: Reporter::Log, advice: None, refused: 0 };
     let pace = Pace::default();
@@ -119,8 +121,8 @@ pub(crate) async fn run_in_background(
             _ = demo.play(&pace) => {}
         }
     };
-    let ((), agents, resources) = tokio::join!(played, agents, resources);
-    for (what, outcome) in [("agents", agents), ("resources", resources)] {
+    let ((), agents, resources, casts) = tokio::join!(played, agents, resources, casts);
+    for (what, outcome) in [("agents", agents), ("resources", resources), ("casts", casts)] {
         if let Err(error) = outcome {
             warn!(what, error = format!("{error:#}"), "a part of the demo failed");
         }
