@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use ring::hmac;
 
 use crate::load::Requests;
@@ -21,7 +21,7 @@ const PAYLOAD: &[u8] =
 const RUN: &[u8] = b"\"id\":1589141559";
 const RUN_DIGITS: usize = 10;
 /// The first run id. It has as many digits as the run id in the payload, so all bodies have the same length.
-const FIRST_RUN: u64 = 2_000_000_000;
+pub(crate) const FIRST_RUN: u64 = 2_000_000_000;
 const BLANK_SIGNATURE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The number of deliveries to prepare for each second of load. No run has needed more deliveries so far.
@@ -35,6 +35,7 @@ pub(crate) struct Delivery {
 
 /// Makes deliveries, each with a different run id.
 pub(crate) struct Deliveries {
+    payload: Vec<u8>,
     next: u64,
     key: hmac::Key,
     run_at: Range<usize>,
@@ -42,10 +43,22 @@ pub(crate) struct Deliveries {
 
 impl Deliveries {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let at = find(PAYLOAD, RUN).context("the payload does not contain the expected run id")?;
+        Self::of(PAYLOAD.to_vec())
+    }
+
+    /// Deliveries of runs that start.
+    pub(crate) fn of_starts() -> anyhow::Result<Self> {
+        const QUEUED: &str = "\"status\":\"queued\"";
+        let payload = std::str::from_utf8(PAYLOAD).context("the payload is not UTF-8")?;
+        ensure!(payload.matches(QUEUED).count() == 1, "the payload does not have the expected status");
+        Self::of(payload.replace(QUEUED, "\"status\":\"in_progress\"").into_bytes())
+    }
+
+    fn of(payload: Vec<u8>) -> anyhow::Result<Self> {
+        let at = find(&payload, RUN).context("the payload does not contain the expected run id")?;
         let end = at + RUN.len();
         let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
-        Ok(Self { next: FIRST_RUN, key, run_at: end - RUN_DIGITS..end })
+        Ok(Self { payload, next: FIRST_RUN, key, run_at: end - RUN_DIGITS..end })
     }
 
     /// The length of each body, in bytes.
@@ -71,7 +84,7 @@ impl Deliveries {
     }
 
     fn sign_runs(&self, runs: &[u64]) -> Vec<Delivery> {
-        let mut body = PAYLOAD.to_vec();
+        let mut body = self.payload.clone();
         let mut sign_one = |run: &u64| {
             let mut digits = [0; RUN_DIGITS];
             digits.copy_from_slice(format!("{run:010}").as_bytes());
@@ -88,7 +101,7 @@ impl Deliveries {
              Content-Type: application/json\r\nX-GitHub-Event: workflow_run\r\n\
              X-GitHub-Delivery: 00000000-0000-4000-8000-000000000000\r\nContent-Length: {}\r\n\
              X-Hub-Signature-256: sha256=",
-            PAYLOAD.len()
+            self.payload.len()
         )
         .into_bytes();
         let delivery_at = find(&bytes, b"-8000-").map_or(0, |at| at + 8);
@@ -96,7 +109,7 @@ impl Deliveries {
         bytes.extend_from_slice(BLANK_SIGNATURE.as_bytes());
         bytes.extend_from_slice(b"\r\n\r\n");
         let body_at = bytes.len();
-        bytes.extend_from_slice(PAYLOAD);
+        bytes.extend_from_slice(&self.payload);
         Request { bytes, delivery_at, signature_at, run_at: body_at + self.run_at.start }
     }
 

@@ -71,21 +71,22 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-fn now() -> anyhow::Result<f64> {
+/// The time, in seconds since 1970.
+pub(crate) fn now() -> anyhow::Result<f64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
 }
 
 /// A statement that the gateway sent.
 #[derive(Debug, PartialEq)]
-struct Statement {
+pub(crate) struct Statement {
     /// The time of the statement, in seconds since 1970.
-    at: f64,
-    text: String,
+    pub(crate) at: f64,
+    pub(crate) text: String,
 }
 
 /// Finds the gateway's statements to `database` in PostgreSQL's log. Each entry of the log begins with
 /// [`LOG_PREFIX`](crate::stack::LOG_PREFIX).
-fn statements(log: &str, database: &str) -> Vec<Statement> {
+pub(crate) fn statements(log: &str, database: &str) -> Vec<Statement> {
     let read = |line: &str| {
         let mut fields = line.splitn(4, '|');
         let at = fields.next()?.parse().ok()?;

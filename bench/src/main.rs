@@ -13,6 +13,7 @@
 mod agents;
 mod append;
 mod audience;
+mod casts;
 mod child;
 mod compare;
 mod crowd;
@@ -105,6 +106,9 @@ enum Scenario {
     /// Resource events: cost of an event, delay of an event, and memory, with thousands of clients that each
     /// follow one workload; also compared with better-sse
     Resources,
+    /// Casts: delay from a GitHub delivery to the frame at the owner, and statements of a gateway with two
+    /// thousand idle streams
+    Casts,
     /// Memory of a gateway with idle clients, and with one client that never reads
     Memory,
     /// Number of statements that a gateway sends to PostgreSQL while no events come
@@ -195,6 +199,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             Scenario::Topics => topics::run(&stack, cli.quick).await,
             Scenario::Rooms => rooms::run(&stack, cli.quick).await,
             Scenario::Resources => resources::run(&stack, cli.quick).await,
+            Scenario::Casts => casts::run(&stack, cli.quick).await,
             Scenario::Memory => memory::run(&stack, cli.quick).await,
             Scenario::Idle => idle::run(&stack, cli.quick).await,
             Scenario::Throughput => throughput::run(&stack, cli.quick).await,
