@@ -233,6 +233,71 @@ BEGIN
 END
 $$;
 
+-- Reads casts together with the deliveries of their workflow runs: the casts that these deliveries are about,
+-- or the casts with these channels, or the casts that have not ended and that a run may drive, at most `most`
+-- after the channel `after`. Each row is a cast with one delivery. `head` is as in the statements of the
+-- programs. If there is no cast, the answer has one row with only the first two columns.
+--
+-- The function keeps its plans, because planning takes longer than reading. OFFSET 0 makes the planner find
+-- deliveries by their ids, and not by their kind.
+CREATE FUNCTION {schema}.oasis_casts_with_runs(
+    deliveries bigint[], names text[], after text, most bigint,
+    OUT head bigint, OUT has_casts boolean, OUT channel text, OUT owner text, OUT state text,
+    OUT last_id bigint, OUT created_at timestamptz, OUT updated_at timestamptz, OUT attempt integer,
+    OUT data text, OUT run_row bigint, OUT run_ts timestamptz, OUT run_meta text
+) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT greatest((SELECT max(e.id) FROM {schema}.oasis_events AS e), 0,
+        (SELECT greatest(f.pruned_through, (SELECT max(m.value::int8) FROM jsonb_each_text(f.families) AS m))
+         FROM {schema}.oasis_feed_state AS f)) INTO head;
+    has_casts := EXISTS (SELECT FROM {schema}.oasis_channels AS c
+        WHERE c.state IN ('queued', 'running', 'succeeded', 'failed'));
+    IF deliveries IS NOT NULL THEN
+        names := ARRAY(
+            SELECT c.channel FROM (SELECT e.channel, e.kind, e.dedup_key, e.meta
+                FROM {schema}.oasis_events AS e WHERE e.id = ANY(deliveries) OFFSET 0) AS e
+            JOIN {schema}.oasis_channels AS c ON c.state IN ('queued', 'running', 'succeeded', 'failed')
+                AND octet_length(c.data ->> 'runId') <= 64 AND c.data ->> 'runId' = e.meta ->> 'run_id'
+            WHERE e.channel = 'devhub' AND e.kind = 'workflow_run'
+                AND starts_with(e.dedup_key, 'github:workflow_run:')
+            UNION SELECT 'cast:' || (e.meta ->> 'cast') FROM (SELECT e.channel, e.kind, e.dedup_key, e.meta
+                FROM {schema}.oasis_events AS e WHERE e.id = ANY(deliveries) OFFSET 0) AS e
+            WHERE e.channel = 'devhub' AND e.kind = 'workflow_run' AND e.meta ? 'cast'
+                AND starts_with(e.dedup_key, 'github:workflow_run:'));
+    ELSIF names IS NULL THEN
+        names := ARRAY(SELECT c.channel FROM {schema}.oasis_channels AS c
+            WHERE c.state IN ('queued', 'running') AND c.channel > after
+                AND c.data ?| '{repository,runId}'::text[] ORDER BY c.channel LIMIT most);
+    END IF;
+    RETURN QUERY SELECT head, has_casts, c.channel, c.owner, c.state, c.last_id, c.created_at, c.updated_at,
+            c.attempt, c.data::text, runs.id, runs.ts, runs.meta
+        FROM (SELECT DISTINCT one.name FROM unnest(names) AS one (name) OFFSET 0) AS named
+        JOIN {schema}.oasis_channels AS c ON c.channel = named.name
+        LEFT JOIN LATERAL (
+            (SELECT e.id, e.ts, e.meta::text AS meta FROM {schema}.oasis_events AS e
+             WHERE e.channel = 'devhub' AND e.kind = 'workflow_run'
+                AND starts_with(e.dedup_key, 'github:workflow_run:')
+                AND octet_length(e.meta ->> 'run_id') <= 64 AND e.meta ->> 'run_id' = c.data ->> 'runId'
+             ORDER BY (e.id + 0) DESC LIMIT 200)
+            UNION ALL
+            (SELECT e.id, e.ts, e.meta::text FROM {schema}.oasis_events AS e
+             WHERE e.channel = 'devhub' AND e.kind = 'workflow_run'
+                AND starts_with(e.dedup_key, 'github:workflow_run:')
+                AND octet_length(e.meta ->> 'cast') <= 128 AND e.meta ->> 'cast' = substr(c.channel, 6)
+                AND NOT c.data ? 'runId' AND c.data ? 'repository'
+             ORDER BY (e.id + 0) LIMIT 200)) AS runs ON true
+        WHERE c.state IN ('queued', 'running', 'succeeded', 'failed') ORDER BY c.channel;
+    IF NOT FOUND THEN
+        RETURN NEXT;
+    END IF;
+END
+$$;
+
 -- The states of casts that have rows already. See step 7 for the lock.
 LOCK TABLE {schema}.oasis_events IN SHARE ROW EXCLUSIVE MODE;
 DO $$
@@ -253,6 +318,19 @@ BEGIN
         EXECUTE 'REVOKE ALL ON FUNCTION {schema}.oasis_casts_rebuild(text, bigint), '
             '{schema}.oasis_casts_fold('
             '{schema}.oasis_channels, bigint, text, text, jsonb, timestamptz) FROM ' || role;
+    END LOOP;
+END
+$$;
+
+-- This function reads with the rights of its caller. See step 9.
+DO $$
+DECLARE
+    role text;
+BEGIN
+    FOREACH role IN ARRAY ARRAY['anon', 'authenticated'] LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role);
+        EXECUTE 'REVOKE ALL ON FUNCTION {schema}.oasis_casts_with_runs(bigint[], text[], text, bigint) FROM '
+            || role;
     END LOOP;
 END
 $$;

@@ -1,18 +1,13 @@
-//! Reads casts together with the deliveries of their workflow runs.
+//! Reads casts together with the deliveries of their workflow runs. The function `oasis_casts_with_runs` in
+//! `migrations/` selects them: at most 200 deliveries of a cast, and a run has about three for each attempt.
 
 use jiff::Timestamp;
-use oasis_core::cast::CASTS;
 use oasis_core::{CastState, Channel, Meta, RunRow, Ts};
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::casts::IS_CAST;
-use crate::channels::{ChannelState, columns};
+use crate::channels::ChannelState;
 use crate::error::StoreError;
-use crate::marks::HEAD;
 use crate::store::Store;
-
-/// The maximum number of deliveries that are read for a cast. A run has about three for each attempt.
-const MOST_RUNS: i64 = 200;
 
 /// Selects casts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,33 +52,28 @@ impl CastWithRuns {
     }
 }
 
-/// The SQL condition that selects deliveries, in the form that their indexes need. Only webhook-ingest, which
-/// checks signatures, stores rows with this dedup key.
-const IS_DELIVERY: &str = "e.channel = 'devhub' AND e.kind = 'workflow_run' \
-    AND starts_with(e.dedup_key, 'github:workflow_run:')";
-const HAS_RUN: &str = "octet_length(e.meta ->> 'run_id') <= 64 AND e.meta ->> 'run_id'";
-const NAMES_CAST: &str = "octet_length(e.meta ->> 'cast') <= 128 AND e.meta ->> 'cast'";
-
 impl Store {
     /// Reads casts together with the deliveries of their runs.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
     pub async fn casts_with_runs(&self, select: &SelectCasts) -> Result<CastsWithRuns, StoreError> {
-        let sql = self.sql(&statement(select));
-        let names: Vec<&str>;
-        let after: &str;
-        let params: Vec<(&(dyn ToSql + Sync), Type)> = match select {
-            SelectCasts::OfDeliveries(ids) => vec![(ids, Type::INT8_ARRAY)],
-            SelectCasts::Named(channels) => {
-                names = channels.iter().map(Channel::as_str).collect();
-                vec![(&names, Type::TEXT_ARRAY)]
-            }
-            SelectCasts::Unfinished { after: last, most } => {
-                after = last.as_ref().map_or("", Channel::as_str);
-                vec![(&after, Type::TEXT), (most, Type::INT8)]
+        let sql = self.sql("SELECT * FROM {schema}.oasis_casts_with_runs($1, $2, $3, $4)");
+        let (deliveries, channels, after, most) = match select {
+            SelectCasts::OfDeliveries(ids) => (Some(ids.as_slice()), None, None, None),
+            SelectCasts::Named(channels) => (None, Some(channels), None, None),
+            SelectCasts::Unfinished { after, most } => {
+                (None, None, Some(after.as_ref().map_or("", Channel::as_str)), Some(*most))
             }
         };
+        let names: Option<Vec<&str>> =
+            channels.map(|channels| channels.iter().map(Channel::as_str).collect());
+        let params: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&deliveries, Type::INT8_ARRAY),
+            (&names, Type::TEXT_ARRAY),
+            (&after, Type::TEXT),
+            (&most, Type::INT8),
+        ];
         let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
         let mut found = CastsWithRuns { casts: Vec::new(), head: 0, has_casts: false };
         for row in &rows {
@@ -100,49 +90,4 @@ impl Store {
         }
         Ok(found)
     }
-}
-
-/// The statement. Each row is a cast with one of its deliveries. If there are none, it is one row with only
-/// the state of the table.
-fn statement(select: &SelectCasts) -> String {
-    let channels = "{schema}.oasis_channels AS c";
-    let events = "{schema}.oasis_events AS e";
-    let named = match select {
-        SelectCasts::OfDeliveries(_) => format!(
-            "SELECT c.channel FROM {events} JOIN {channels} ON {IS_CAST} \
-               AND octet_length(c.data ->> 'runId') <= 64 AND c.data ->> 'runId' = e.meta ->> 'run_id' \
-             WHERE {IS_DELIVERY} AND e.id = ANY($1) \
-             UNION SELECT c.channel FROM {events} JOIN {channels} ON {IS_CAST} \
-               AND c.channel = '{CASTS}:' || (e.meta ->> 'cast') \
-             WHERE {IS_DELIVERY} AND e.id = ANY($1)"
-        ),
-        SelectCasts::Named(_) => "SELECT DISTINCT unnest($1) AS channel".to_owned(),
-        SelectCasts::Unfinished { .. } => format!(
-            "SELECT c.channel FROM {channels} WHERE c.state IN ('queued', 'running') AND c.channel > $1 \
-               AND c.data ?| '{{repository,runId}}'::text[] ORDER BY c.channel LIMIT $2"
-        ),
-    };
-    let deliveries = |condition: &str, order: &str| {
-        format!(
-            "(SELECT e.id, e.ts, e.meta::text AS meta FROM {events} WHERE {IS_DELIVERY} AND {condition} \
-              ORDER BY (e.id + 0) {order} LIMIT {MOST_RUNS})"
-        )
-    };
-    format!(
-        "SELECT {HEAD} AS head, EXISTS (SELECT FROM {channels} WHERE {IS_CAST}) AS has_casts, found.* \
-         FROM (SELECT) AS one LEFT JOIN ( \
-           SELECT {}, runs.id AS run_row, runs.ts AS run_ts, runs.meta AS run_meta \
-           FROM ({named}) AS named JOIN {channels} ON c.channel = named.channel \
-           LEFT JOIN LATERAL ({} UNION ALL {}) AS runs ON true \
-           WHERE {IS_CAST} ORDER BY c.channel) AS found ON true",
-        columns::<CastState>(),
-        deliveries(&format!("{HAS_RUN} = c.data ->> 'runId'"), "DESC"),
-        deliveries(
-            &format!(
-                "NOT c.data ? 'runId' AND c.data ? 'repository' AND {NAMES_CAST} = substr(c.channel, {})",
-                CASTS.len() + 2
-            ),
-            ""
-        ),
-    )
 }

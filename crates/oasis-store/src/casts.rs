@@ -19,7 +19,7 @@ pub struct CastPage {
 }
 
 /// The SQL condition that selects casts. It has the form that the indexes of casts need.
-pub(crate) const IS_CAST: &str = "c.state IN ('queued', 'running', 'succeeded', 'failed')";
+const IS_CAST: &str = "c.state IN ('queued', 'running', 'succeeded', 'failed')";
 
 impl Store {
     /// Lists the casts of `owner`, newest first, without the first `skip` casts.
