@@ -12,6 +12,8 @@ CREATE INDEX oasis_channels_casts ON {schema}.oasis_channels (owner, created_at,
 -- The casts of a workflow run.
 CREATE INDEX oasis_channels_runs ON {schema}.oasis_channels ((data ->> 'runId'))
     WHERE state IN ('queued', 'running', 'succeeded', 'failed') AND octet_length(data ->> 'runId') <= 64;
--- The casts that have not ended.
-CREATE INDEX oasis_channels_unfinished ON {schema}.oasis_channels (channel)
+-- The casts of an owner that have not ended, and the casts that a workflow run may drive.
+CREATE INDEX oasis_channels_unfinished ON {schema}.oasis_channels (owner, last_id)
     WHERE state IN ('queued', 'running');
+CREATE INDEX oasis_channels_driven ON {schema}.oasis_channels (channel)
+    WHERE state IN ('queued', 'running', 'succeeded', 'failed') AND data ?| '{repository,runId}'::text[];

@@ -234,8 +234,9 @@ END
 $$;
 
 -- Reads casts together with the deliveries of their workflow runs: the casts that these deliveries are about,
--- or the casts with these channels, or the casts that have not ended and that a run may drive, at most `most`
--- after the channel `after`. Each row is a cast with one delivery. `head` is as in the statements of the
+-- or the casts with these channels, or the casts that a run may still drive, at most `most` after the channel
+-- `after`. A run may drive a cast that has not ended, and a cast whose run has started again: GitHub allows
+-- this for 30 days. Each row is a cast with one delivery. `head` is as in the statements of the
 -- programs. If there is no cast, the answer has one row with only the first two columns.
 --
 -- The function keeps its plans, because planning takes longer than reading. OFFSET 0 makes the planner find
@@ -271,8 +272,16 @@ BEGIN
                 AND starts_with(e.dedup_key, 'github:workflow_run:'));
     ELSIF names IS NULL THEN
         names := ARRAY(SELECT c.channel FROM {schema}.oasis_channels AS c
-            WHERE c.state IN ('queued', 'running') AND c.channel > after
-                AND c.data ?| '{repository,runId}'::text[] ORDER BY c.channel LIMIT most);
+            WHERE c.state IN ('queued', 'running', 'succeeded', 'failed') AND c.channel > after
+                AND c.data ?| '{repository,runId}'::text[]
+                AND (c.state IN ('queued', 'running')
+                    OR c.updated_at > now() - interval '35 days' AND EXISTS (
+                    SELECT FROM {schema}.oasis_events AS e
+                    WHERE e.channel = 'devhub' AND e.kind = 'workflow_run'
+                        AND starts_with(e.dedup_key, 'github:workflow_run:')
+                        AND octet_length(e.meta ->> 'run_id') <= 64
+                        AND e.meta ->> 'run_id' = c.data ->> 'runId' AND (e.id + 0) > c.last_id))
+            ORDER BY c.channel LIMIT most);
     END IF;
     RETURN QUERY SELECT head, has_casts, c.channel, c.owner, c.state, c.last_id, c.created_at, c.updated_at,
             c.attempt, c.data::text, runs.id, runs.ts, runs.meta
@@ -289,7 +298,8 @@ BEGIN
              WHERE e.channel = 'devhub' AND e.kind = 'workflow_run'
                 AND starts_with(e.dedup_key, 'github:workflow_run:')
                 AND octet_length(e.meta ->> 'cast') <= 128 AND e.meta ->> 'cast' = substr(c.channel, 6)
-                AND NOT c.data ? 'runId' AND c.data ? 'repository'
+                AND NOT c.data ? 'runId'
+                AND lower(e.meta ->> 'repository') = lower(c.data ->> 'repository')
              ORDER BY (e.id + 0) LIMIT 200)) AS runs ON true
         WHERE c.state IN ('queued', 'running', 'succeeded', 'failed') ORDER BY c.channel;
     IF NOT FOUND THEN

@@ -28,29 +28,31 @@ COMMENT ON TABLE {schema}.oasis_place_holders IS 'OASIS DevHub: gateways with op
 COMMENT ON TABLE {schema}.oasis_places IS 'OASIS DevHub: open streams of casts.';
 COMMENT ON TABLE {schema}.oasis_place_counts IS 'OASIS DevHub: streams of casts opened in each minute.';
 
--- Lets one session at a time change places. Returns whether the gateway is known and counts as dead. The
--- commit is asynchronous: after a crash of the server, the gateways write their places again.
-CREATE FUNCTION {schema}.oasis_places_lock(gateway text, now timestamptz) RETURNS boolean
+-- Lets one session at a time change places. Returns the time after the wait for the lock, and whether the
+-- gateway is known and counts as dead. The commit is asynchronous: after a crash of the server, the gateways
+-- write their places again.
+CREATE FUNCTION {schema}.oasis_places_lock(gateway text, OUT now timestamptz, OUT was_dead boolean)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '3s', true);
     LOCK TABLE {schema}.oasis_place_holders IN EXCLUSIVE MODE;
-    RETURN coalesce((SELECT h.renewed_at < now - interval '20 seconds' FROM {schema}.oasis_place_holders AS h
-        WHERE h.holder = gateway), false);
+    now := clock_timestamp();
+    was_dead := coalesce((SELECT h.renewed_at < now - interval '20 seconds'
+        FROM {schema}.oasis_place_holders AS h WHERE h.holder = gateway), false);
 END
 $$;
 
--- Frees the places `freed` of a gateway, and then takes places for requests, in their order. Each request
--- counts for the minute of its user. If the user has opened too many streams in this minute, or `wants` is
--- false, or the user holds `most` places, the request gets no place. The answer has a row for each request:
--- how often the user has connected in this minute, how many places the user held before, and whether the
--- request got a place. The last row has no place: `counted` is the number of places that the gateway holds
--- afterwards, or -1 if the gateway counted as dead before.
+-- Frees the places `freed` of a gateway, and then takes places for requests, in their order. A request that
+-- `counts` counts for the minute of its user. If the user has opened too many streams in this minute, or
+-- `wants` is false, or the user holds `most` places, the request gets no place. The answer has a row for each
+-- request: how often the user has connected in this minute, how many places the user held before, and whether
+-- the request got a place. The last row has no place: `counted` is the number of places that the gateway
+-- holds afterwards, or -1 if the gateway counted as dead before.
 CREATE FUNCTION {schema}.oasis_places_take(
-    gateway text, freed bigint[], places bigint[], users text[], with_keys boolean[], wants boolean[],
-    abouts text[], most integer, most_connects integer, most_connects_with_key integer,
+    gateway text, freed bigint[], places bigint[], users text[], with_keys boolean[], counts boolean[],
+    wants boolean[], abouts text[], most integer, most_connects integer, most_connects_with_key integer,
     OUT place bigint, OUT connects integer, OUT held integer, OUT taken boolean, OUT left_ms integer,
     OUT counted bigint
 ) RETURNS SETOF record
@@ -59,11 +61,13 @@ CREATE FUNCTION {schema}.oasis_places_take(
 AS $$
 #variable_conflict use_column
 DECLARE
-    now constant timestamptz := clock_timestamp();
-    this_minute constant timestamptz := date_trunc('minute', now);
-    was_dead constant boolean := {schema}.oasis_places_lock(gateway, now);
+    now timestamptz;
+    was_dead boolean;
+    this_minute timestamptz;
     nth integer;
 BEGIN
+    SELECT l.now, l.was_dead INTO now, was_dead FROM {schema}.oasis_places_lock(gateway) AS l;
+    this_minute := date_trunc('minute', now);
     INSERT INTO {schema}.oasis_place_holders AS h VALUES (gateway, now)
         ON CONFLICT (holder) DO UPDATE SET renewed_at = now;
     DELETE FROM {schema}.oasis_places AS p WHERE p.holder = gateway AND p.place = ANY(freed);
@@ -71,7 +75,7 @@ BEGIN
     FOR nth IN 1 .. coalesce(array_length(places, 1), 0) LOOP
         place := places[nth];
         INSERT INTO {schema}.oasis_place_counts AS c VALUES (this_minute, users[nth], with_keys[nth], 1)
-            ON CONFLICT (minute, user_id, with_key) DO UPDATE SET connects = c.connects + 1
+            ON CONFLICT (minute, user_id, with_key) DO UPDATE SET connects = c.connects + counts[nth]::integer
             RETURNING c.connects INTO connects;
         SELECT count(*) INTO held FROM {schema}.oasis_places AS p
             JOIN {schema}.oasis_place_holders AS h ON h.holder = p.holder
@@ -92,10 +96,10 @@ $$;
 
 -- Renews the places of a gateway that holds `number` places. `lost` is true if the gateway counted as dead,
 -- or if the table has another number of places: then the gateway must write its places again. Deletes old
--- counts. The answer also has the places of dead gateways: the caller reports them, and then forgets them
--- with oasis_places_forget.
+-- counts. If the gateway `sweeps`, the answer also has the places of dead gateways: the caller reports them,
+-- and then forgets them with oasis_places_forget.
 CREATE FUNCTION {schema}.oasis_places_renew(
-    gateway text, number bigint,
+    gateway text, number bigint, sweeps boolean,
     OUT lost boolean, OUT others bigint, OUT dead text, OUT place bigint, OUT user_id text, OUT about text
 ) RETURNS SETOF record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -103,9 +107,10 @@ CREATE FUNCTION {schema}.oasis_places_renew(
 AS $$
 #variable_conflict use_column
 DECLARE
-    now constant timestamptz := clock_timestamp();
-    was_dead constant boolean := {schema}.oasis_places_lock(gateway, now);
+    now timestamptz;
+    was_dead boolean;
 BEGIN
+    SELECT l.now, l.was_dead INTO now, was_dead FROM {schema}.oasis_places_lock(gateway) AS l;
     IF number > 0 THEN
         INSERT INTO {schema}.oasis_place_holders AS h VALUES (gateway, now)
             ON CONFLICT (holder) DO UPDATE SET renewed_at = now;
@@ -118,10 +123,12 @@ BEGIN
     others := (SELECT count(*) FROM {schema}.oasis_place_holders AS h WHERE h.holder <> gateway);
     RETURN QUERY SELECT lost, others, p.holder, p.place, p.user_id, p.about::text
         FROM {schema}.oasis_places AS p LEFT JOIN {schema}.oasis_place_holders AS h ON h.holder = p.holder
-        WHERE p.holder <> gateway AND (h.renewed_at < now - interval '30 seconds' OR h.holder IS NULL)
+        WHERE sweeps AND p.holder <> gateway
+            AND (h.renewed_at < now - interval '30 seconds' OR h.holder IS NULL)
         ORDER BY p.holder, p.place LIMIT 1000;
     IF NOT FOUND THEN
-        DELETE FROM {schema}.oasis_place_holders AS h WHERE h.renewed_at < now - interval '30 seconds';
+        DELETE FROM {schema}.oasis_place_holders AS h
+            WHERE sweeps AND h.renewed_at < now - interval '30 seconds';
         RETURN NEXT;
     END IF;
 END
@@ -133,7 +140,7 @@ CREATE FUNCTION {schema}.oasis_places_forget(holders text[], places bigint[]) RE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM {schema}.oasis_places_lock('', clock_timestamp());
+    PERFORM {schema}.oasis_places_lock('');
     DELETE FROM {schema}.oasis_places AS p USING unnest(holders, places) AS d (holder, place)
         WHERE p.holder = d.holder AND p.place = d.place AND NOT EXISTS (
             SELECT FROM {schema}.oasis_place_holders AS h
@@ -150,9 +157,9 @@ CREATE FUNCTION {schema}.oasis_places_rewrite(
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    now constant timestamptz := clock_timestamp();
+    now timestamptz;
 BEGIN
-    PERFORM {schema}.oasis_places_lock(gateway, now);
+    SELECT l.now INTO now FROM {schema}.oasis_places_lock(gateway) AS l;
     INSERT INTO {schema}.oasis_place_holders AS h VALUES (gateway, now)
         ON CONFLICT (holder) DO UPDATE SET renewed_at = now;
     DELETE FROM {schema}.oasis_places AS p WHERE p.holder = gateway;
@@ -170,14 +177,25 @@ BEGIN
 END
 $$;
 
--- The audit log: who followed casts, for how long, and why it ended; refusals; and the statuses of casts.
+-- The audit log: who followed casts, for how long, and why each stream ended; refusals; and the rows that
+-- report the statuses of casts.
 CREATE VIEW {schema}.oasis_audit_logs AS
-    SELECT e.id, CASE WHEN e.channel = 'audit' THEN e.kind ELSE 'cast.status_changed' END AS action,
-        e.recorded_at AS created_at, coalesce(e.meta ->> 'userId', e.meta ->> 'owner') AS user_id,
+    SELECT e.id, e.kind AS action, e.recorded_at AS created_at, e.meta ->> 'userId' AS user_id,
         e.meta ->> 'castId' AS cast_id, e.meta AS metadata
+    FROM {schema}.oasis_events AS e WHERE e.channel <> 'devhub' AND e.channel = 'audit'
+    UNION ALL
+    SELECT e.id, 'cast.status_changed', e.recorded_at, e.meta ->> 'owner', e.meta ->> 'castId', e.meta
     FROM {schema}.oasis_events AS e
-    WHERE e.channel = 'audit' OR e.channel <> 'devhub' AND starts_with(e.channel, 'cast:')
+    WHERE e.channel <> 'devhub' AND starts_with(e.channel, 'cast:')
         AND e.kind IN ('cast.queued', 'cast.started', 'cast.succeeded', 'cast.failed');
+-- The view reads with the rights of its reader, where PostgreSQL can do this.
+DO $$
+BEGIN
+    IF current_setting('server_version_num')::integer >= 150000 THEN
+        ALTER VIEW {schema}.oasis_audit_logs SET (security_invoker = true);
+    END IF;
+END
+$$;
 COMMENT ON VIEW {schema}.oasis_audit_logs IS 'OASIS DevHub: who followed casts, refusals, and statuses.';
 
 -- As for the tables of step 7. The functions act with the rights of their owner.
@@ -189,10 +207,10 @@ DECLARE
     role text;
     tables constant text := '{schema}.oasis_place_holders, {schema}.oasis_places, '
         '{schema}.oasis_place_counts, {schema}.oasis_audit_logs';
-    functions constant text := '{schema}.oasis_places_lock(text, timestamptz), '
+    functions constant text := '{schema}.oasis_places_lock(text), '
         '{schema}.oasis_places_take(text, bigint[], bigint[], text[], boolean[], '
-        'boolean[], text[], integer, integer, integer), '
-        '{schema}.oasis_places_renew(text, bigint), {schema}.oasis_places_forget(text[], bigint[]), '
+        'boolean[], boolean[], text[], integer, integer, integer), '
+        '{schema}.oasis_places_renew(text, bigint, boolean), {schema}.oasis_places_forget(text[], bigint[]), '
         '{schema}.oasis_places_rewrite(text, bigint[], text[], text[], integer)';
 BEGIN
     EXECUTE 'REVOKE ALL ON ' || tables || ' FROM PUBLIC';

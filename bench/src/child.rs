@@ -50,6 +50,13 @@ impl Process {
         }
     }
 
+    /// Ends the process with SIGKILL.
+    pub(crate) fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Sends SIGTERM to the process.
     pub(crate) fn terminate(&mut self) {
         if matches!(self.child.try_wait(), Ok(None))

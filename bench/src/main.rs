@@ -106,8 +106,8 @@ enum Scenario {
     /// Resource events: cost of an event, delay of an event, and memory, with thousands of clients that each
     /// follow one workload; also compared with better-sse
     Resources,
-    /// Casts: delay from a GitHub delivery to the frame at the owner, and statements of a gateway with two
-    /// thousand idle streams
+    /// Casts: delay from a GitHub delivery to the frame at the owner, losses after a kill, and statements of
+    /// a gateway with two thousand idle streams; also compared with Node and NATS
     Casts,
     /// Memory of a gateway with idle clients, and with one client that never reads
     Memory,

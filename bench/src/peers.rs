@@ -2,6 +2,7 @@
 
 pub(crate) mod express;
 pub(crate) mod floor;
+pub(crate) mod nats;
 pub(crate) mod nchan;
 mod node;
 pub(crate) mod pubsub;

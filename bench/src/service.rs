@@ -56,7 +56,7 @@ impl Service {
         Self::launch_at(address, name, Command::new(sibling_binary(name)?), settings, logs, poll).await
     }
 
-    async fn launch_at(
+    pub(crate) async fn launch_at(
         address: SocketAddr,
         name: &'static str,
         mut program: Command,
@@ -110,6 +110,11 @@ impl Service {
             }
             tokio::time::sleep(poll).await;
         }
+    }
+
+    /// Ends the service with SIGKILL.
+    pub(crate) fn kill(self) -> anyhow::Result<()> {
+        self.process.kill()
     }
 
     /// Ends the service, and waits until the process has ended. Returns the problems that the exit status and

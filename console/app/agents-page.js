@@ -1,7 +1,7 @@
 // The agents page: one row per agent, with the agent's state, task and times. Silent agents come first.
 
 import { factsOf, ORDER } from "./agents.js";
-import { fill, h, keyed, makeButton, on, setText } from "./dom.js";
+import { closest, fill, h, isNew, keyed, makeButton, on, setText } from "./dom.js";
 import { howToStartAgent } from "./how-to-send.js";
 import { failureNote, icon, roomLink, simulatedMark, skeleton, taskLink, time } from "./labels.js";
 import { isFailure, word } from "./sets.js";
@@ -47,10 +47,9 @@ export class AgentsPage {
     });
     on(context.agents, "change", () => this.tick(context.store.now()));
     on(this.#body, "click", (event) => {
-      const target = /** @type {Element} */ (event.target);
-      const row = /** @type {HTMLElement | null} */ (target.closest("tr"));
+      const row = closest(event, "tr");
       const agent = context.agents.list.find((agent) => agent.key === row?.dataset.key);
-      if (!agent || target.closest("a")) return;
+      if (!agent || closest(event, "a")) return;
       if (agent.event) context.open(agent.event);
       else context.openId(agent.last_id);
     });
@@ -86,8 +85,7 @@ export class AgentsPage {
     const kind =
       list.length > 0 && agents.state !== "failed" ? "" : agents.state === "ready" ? "empty" : agents.state;
     const version = `${kind}|${agents.error}`;
-    if (this.#note.dataset.version === version) return;
-    this.#note.dataset.version = version;
+    if (!isNew(this.#note, version)) return;
     if (kind === "loading") fill(this.#note, skeleton());
     else if (kind === "failed")
       fill(this.#note, ...failureNote("The agent list can't be read", agents.error, () => agents.soon(0)));
@@ -106,8 +104,7 @@ function update(row, agent, now) {
   const [state, name, task, since, seen, where] = /** @type {HTMLElement[]} */ ([...row.children]);
   if (!state || !name || !task || !since || !seen || !where) return;
   const version = JSON.stringify(agent);
-  if (row.dataset.version !== version) {
-    row.dataset.version = version;
+  if (isNew(row, version)) {
     row.className = `agent a-${agent.state}`;
     const failed = agent.state === "stopped" && agent.status && isFailure(agent.status) ? agent.status : null;
     fill(

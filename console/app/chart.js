@@ -1,7 +1,7 @@
 // Draws a task's journey: lanes of bars and points over one time axis.
 
 import { manyOf, toRows, toScale } from "./axis.js";
-import { fill, h, keyed, setText } from "./dom.js";
+import { fill, h, keyed, part, setText } from "./dom.js";
 import { kindWords } from "./kinds.js";
 import { icon } from "./labels.js";
 import { word } from "./sets.js";
@@ -78,7 +78,7 @@ export function drawChart(chart, items, now) {
     if (!old?.isEqualNode(drawn)) old?.replaceWith(drawn);
   }
   keyed(
-    /** @type {Element} */ (chart.querySelector(".lanes > :last-child")),
+    part(chart, ".lanes > :last-child"),
     Object.entries(LANES).filter(([lane]) => items.some((item) => item.lane === lane)),
     ([lane]) => lane,
     ([, name]) =>
@@ -167,8 +167,8 @@ function showBar(bar, { item, row, name, left, right, flip, labelled }, now) {
   bar.className = ["bar", `s-${event.status}`, ...kinds].filter(Boolean).join(" ");
   bar.title = bar.ariaLabel = title;
   bar.dataset.id = String(event.id ?? "");
-  setText(/** @type {Element} */ (bar.querySelector("bdi")), labelled ? labelOf(item, now, name) : "");
-  const waiting = /** @type {HTMLElement} */ (bar.querySelector(".waiting"));
+  setText(part(bar, "bdi"), labelled ? labelOf(item, now, name) : "");
+  const waiting = part(bar, ".waiting");
   const queued =
     waits && !item.point ? ((item.began ?? 0) - item.from) / Math.max(1, (item.to ?? now) - item.from) : 0;
   waiting.style.width = percent(queued);

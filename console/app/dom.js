@@ -96,6 +96,36 @@ export function setText(node, text) {
 }
 
 /**
+ * The first element inside `element` that matches the selector. There must be one.
+ *
+ * @param {Element} element
+ * @param {string} selector
+ */
+export const part = (element, selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
+
+/**
+ * Whether the version of an element's content differs from the last version. The element keeps the version.
+ *
+ * @param {HTMLElement} element
+ * @param {string} version
+ */
+export function isNew({ dataset }, version) {
+  const { version: last } = dataset;
+  dataset.version = version;
+  return last !== version;
+}
+
+/**
+ * The target of an event, or its closest ancestor, that matches the selector.
+ *
+ * @param {Event} event
+ * @param {string} selector
+ * @returns {HTMLElement | null | undefined}
+ */
+export const closest = ({ target }, selector) =>
+  target instanceof Element ? target.closest(selector) : null;
+
+/**
  * Returns an element of index.html.
  *
  * @param {string} id

@@ -1,6 +1,6 @@
 // The filter bar: a text field, a menu per facet, switches, and a removable chip per active filter.
 
-import { fill, h, makeButton, on } from "./dom.js";
+import { closest, fill, h, makeButton, on } from "./dom.js";
 import { kindWords } from "./kinds.js";
 import { icon } from "./labels.js";
 import { STATUSES, sourceFacts, word } from "./sets.js";
@@ -125,7 +125,7 @@ export class Filters {
       this.#chips,
     );
     on(document, "pointerdown", (event) => {
-      if (this.#open && !(/** @type {Element} */ (event.target).closest?.(".menu-of"))) this.#close(false);
+      if (this.#open && !closest(event, ".menu-of")) this.#close(false);
     });
     on(this.element, "keydown", (event) => {
       if (event.key !== "Escape" || !this.#open) return;
@@ -256,7 +256,7 @@ export class Filters {
     if (button) button.ariaExpanded = "true";
     button?.after(menu);
     this.#open = { facet, menu };
-    /** @type {HTMLElement | null} */ (menu.querySelector("input"))?.focus();
+    menu.querySelector("input")?.focus();
   }
 
   /** @param {boolean} focus */

@@ -1,7 +1,7 @@
 // The home page: failures and active runs on one side, the ticker on the other side, and filters above both.
 
 import { beatFilter } from "./beats.js";
-import { byId, fill, h, makeButton, on, panel, setText } from "./dom.js";
+import { byId, fill, h, isNew, makeButton, on, panel, setText } from "./dom.js";
 import { Filters } from "./filters.js";
 import { howToSend } from "./how-to-send.js";
 import { failureNote, icon, skeleton } from "./labels.js";
@@ -172,10 +172,8 @@ export class Home {
     const hasRows = this.#ticker.length > 0;
     const kind = error ? "error" : searched ? "searched" : hasRows ? "" : this.#whyEmpty();
     const key = [kind, hasRows, searched, error].join();
-    const { dataset } = this.#note;
-    if (dataset.key === key) return;
-    dataset.key = key;
-    dataset.kind = kind;
+    if (!isNew(this.#note, key)) return;
+    this.#note.dataset.kind = kind;
     this.#note.classList.toggle("below", hasRows && kind !== "");
     const searchFurther = async () => {
       await this.#older.load(true);
@@ -202,10 +200,8 @@ export class Home {
   #showUnread(count, paused) {
     const text = `${count.toLocaleString()} new`;
     this.#unread.hidden = count === 0;
-    if (this.#unread.dataset.text !== text) {
-      this.#unread.dataset.text = text;
+    if (isNew(this.#unread, text))
       fill(this.#unread, text, h("span.arrow", { "aria-hidden": "true" }, "\u2191"));
-    }
     const pressed = String(paused);
     if (this.#pause.ariaPressed === pressed && this.#pause.hasChildNodes()) return;
     this.#pause.ariaPressed = pressed;

@@ -13,6 +13,7 @@ const KEYS = [
   [["g", "h"], "Live page"],
   [["g", "a"], "Agents"],
   [["g", "r"], "Rooms"],
+  [["g", "c"], "Casts"],
   [["Esc"], "Close the dialog or menu, or leave the filter"],
   [["?"], "This help"],
 ];
@@ -20,10 +21,10 @@ const KEYS = [
 /** The maximum time between the two keys of a chord such as `g h`. */
 const CHORD_MS = 1_000;
 
-/** @typedef {"home" | "agents" | "rooms"} Page */
+/** @typedef {"home" | "agents" | "rooms" | "casts"} Page */
 
 /** The second key of `g h`, `g a` and so on. @type {Partial<Record<string, Page>>} */
-const PAGES = { h: "home", a: "agents", r: "rooms" };
+const PAGES = { h: "home", a: "agents", r: "rooms", c: "casts" };
 
 /**
  * @typedef {object} Actions

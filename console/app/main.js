@@ -10,7 +10,7 @@ import { Header } from "./header.js";
 import { Home } from "./home.js";
 import { listen, makeHelp } from "./keys.js";
 import { icon } from "./labels.js";
-import { LazyRooms } from "./lazy-rooms.js";
+import { LazyPart } from "./lazy.js";
 import { markTab, Notifier } from "./notify.js";
 import { Router } from "./router.js";
 import { KeptSet, takeToken, watchForToken } from "./settings.js";
@@ -76,7 +76,9 @@ const home = new Home(context);
 let task = null;
 /** @type {AgentsPage | null} */
 let agentsPage = null;
-const rooms = new LazyRooms(context, () => show(router.view));
+const shown = () => show(router.view);
+const rooms = new LazyPart("Rooms", () => import("./rooms/index.js"), context, shown);
+const casts = new LazyPart("Casts", () => import("./casts/index.js"), context, shown);
 const notifier = new Notifier(({ state }) => context.open(state.event));
 
 function current() {
@@ -92,6 +94,10 @@ function current() {
     case "rooms":
     case "room":
       return rooms.pageOf(router.view.page);
+    case "casts":
+    case "cast":
+    case "audit":
+      return casts.pageOf(router.view.page);
   }
 }
 
@@ -109,9 +115,10 @@ function show(before) {
   page.show();
   if (page !== home) home.leave();
   rooms.leaveAllBut(page);
-  const tab = view.page === "room" ? "rooms" : view.page;
-  for (const link of document.querySelectorAll("nav [data-page]")) {
-    link.ariaCurrent = link.getAttribute("data-page") === tab ? "page" : null;
+  casts.leaveAllBut(page);
+  const [, folder] = formatView(view).split(/[/?]/);
+  for (const link of document.querySelectorAll("nav a")) {
+    link.ariaCurrent = link.getAttribute("data-route") === `/${folder}` ? "page" : null;
   }
   byId("live").setAttribute("href", addressOf(view.page === "home" ? "/" : formatView(homeView())));
   if (view.event === null) drawer.close();

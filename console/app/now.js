@@ -1,6 +1,6 @@
 // Lists the recent failures and the active runs, with one row per run.
 
-import { fill, h, keyed, makeButton, on, panel, setText } from "./dom.js";
+import { closest, fill, h, isNew, keyed, makeButton, on, panel, part, setText } from "./dom.js";
 import { activeNames, failureNames, jobsSummary, rowMatches } from "./groups.js";
 import { isLost, kindWords } from "./kinds.js";
 import {
@@ -82,14 +82,13 @@ export class Now {
       ),
     );
     on(this.element, "click", (event) => {
-      const target = /** @type {Element} */ (event.target);
-      const element = /** @type {HTMLElement | null} */ (target.closest("li"));
+      const element = closest(event, "li");
       const row = element && shown.get(element);
-      if (!row || target.closest("a")) return;
-      if (target.closest(".dismiss")) {
+      if (!row || closest(event, "a")) return;
+      if (closest(event, ".dismiss")) {
         const next = element.nextElementSibling ?? element.previousElementSibling;
         dismissed.add(element.closest(".failures") ? failureNames(row) : activeNames(row));
-        /** @type {HTMLElement | null | undefined} */ (next?.querySelector(".dismiss"))?.focus();
+        if (next) part(next, ".dismiss").focus();
       } else context.open(row.state.event);
     });
   }
@@ -201,9 +200,6 @@ function makeRow(failed) {
   );
 }
 
-/** @param {HTMLElement} element @param {string} selector */
-const part = (element, selector) => /** @type {HTMLElement} */ (element.querySelector(selector));
-
 /** @param {HTMLElement} element @param {Row} row @param {number} now */
 function update(element, row, now) {
   shown.set(element, row);
@@ -212,8 +208,7 @@ function update(element, row, now) {
   const jobs = jobsSummary(row);
   const names = failed.slice(0, NAMED).map((job) => job.name);
   const version = [event.id, state.status, run.attempt, run.metaOf, jobs, ...names].join("|");
-  if (element.dataset.version !== version) {
-    element.dataset.version = version;
+  if (isNew(element, version)) {
     element.className = `run s-${state.status}`;
     fill(part(element, ".mark"), statusMark(isLost(event) ? "lost" : state.status));
     const kind = isPing(event) ? `agent ${failureWord(event)}` : run.name && kindWords(run.event.kind);

@@ -1,7 +1,7 @@
 // Keeps the view and the address in sync. A click on a link to another view does not reload the page.
 
 import { addressOf, pathOf } from "./address.js";
-import { on } from "./dom.js";
+import { closest, on } from "./dom.js";
 import { formatView, parseView } from "./view.js";
 
 /** @typedef {import("./event.js").AnyEvent} AnyEvent */
@@ -34,7 +34,7 @@ export class Router {
     this.#show = show;
     on(window, "popstate", () => this.#set(viewOf(location)));
     on(document, "click", (event) => {
-      const link = /** @type {Element} */ (event.target).closest?.("a[data-route]");
+      const link = closest(event, "a[data-route]");
       const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
       if (!link || event.defaultPrevented || !isPlain) return;
       event.preventDefault();

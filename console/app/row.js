@@ -1,6 +1,6 @@
 // Makes the header row and the event rows of a list of events.
 
-import { fill, h, makeButton } from "./dom.js";
+import { fill, h, makeButton, part } from "./dom.js";
 import { arrivalOf, latenessOf } from "./event.js";
 import { kindWords } from "./kinds.js";
 import { outLink, statusMark, taskLink, time } from "./labels.js";
@@ -60,7 +60,7 @@ export function completeRow(row, event, name) {
   if (row.dataset.at !== String(at)) {
     row.dataset.at = String(at);
     const late = latenessOf(event);
-    const cell = /** @type {HTMLElement} */ (row.querySelector(".c-time"));
+    const cell = part(row, ".c-time");
     const arrived = time(at, moment(at, Date.now()));
     arrived.removeAttribute("title");
     fill(cell, arrived, late > 0 && h("span.late", `+${rounded(late)}`));
@@ -68,7 +68,7 @@ export function completeRow(row, event, name) {
   }
   if (row.dataset.name === name) return;
   row.dataset.name = name;
-  const cell = /** @type {HTMLElement} */ (row.querySelector(".c-what"));
+  const cell = part(row, ".c-what");
   fill(cell, name && h("b", h("bdi", name)), h("bdi", describeLink(event.link)));
 }
 

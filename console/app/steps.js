@@ -1,6 +1,6 @@
 // Draws the steps of a task in a row, with the time between the steps.
 
-import { fill, h } from "./dom.js";
+import { fill, h, isNew } from "./dom.js";
 import { icon, time } from "./labels.js";
 import { duration, moment } from "./time.js";
 
@@ -11,8 +11,7 @@ import { duration, moment } from "./time.js";
  */
 export function drawSteps(list, steps, now) {
   const key = steps.map((step) => `${step.name} ${step.at}`).join();
-  if (list.dataset.key === key) return;
-  list.dataset.key = key;
+  if (!isNew(list, key)) return;
   list.hidden = steps.length === 0;
   const first = steps[0];
   const last = steps.at(-1);

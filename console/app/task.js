@@ -2,7 +2,7 @@
 
 import { beatFilter } from "./beats.js";
 import { drawChart } from "./chart.js";
-import { fill, h, makeButton, on, panel, setText } from "./dom.js";
+import { closest, fill, h, makeButton, on, panel, setText } from "./dom.js";
 import { keyOf, metaText } from "./event.js";
 import { toItems, toMilestones } from "./journey.js";
 import { isStep } from "./kinds.js";
@@ -86,7 +86,7 @@ export class TaskPage {
       ...this.#parts,
     );
     on(this.#chart, "click", (event) => {
-      const bar = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"));
+      const bar = closest(event, "button");
       const found = this.#items.find((item) => item.key === bar?.dataset.key);
       if (found) context.open(found.event);
     });
@@ -97,7 +97,7 @@ export class TaskPage {
   }
 
   show() {
-    const { task } = this.#context.view;
+    const task = this.#context.view.id;
     if (task === this.#task) {
       if (this.#stale) void this.#refresh();
       return;

@@ -2,7 +2,7 @@
 // rows do not move while the reader uses the list: new events wait while the list is scrolled or paused, and
 // for some seconds after the last use of the pointer or the keyboard.
 
-import { h, on } from "./dom.js";
+import { closest, h, on, part } from "./dom.js";
 import { Pointer } from "./pointer.js";
 import { completeRow, makeRow, tickerHead } from "./row.js";
 import { Rows } from "./rows.js";
@@ -81,9 +81,8 @@ export class Ticker {
     new ResizeObserver(measure).observe(scroller);
     measure();
     on(scroller, "click", (event) => {
-      const target = /** @type {Element} */ (event.target);
-      const row = /** @type {HTMLElement | null} */ (target.closest(".row"));
-      if (!row || target.closest("a")) return;
+      const row = closest(event, ".row");
+      if (!row || closest(event, "a")) return;
       this.select(Number(row.dataset.number), true);
       this.openSelected();
     });
@@ -177,10 +176,7 @@ export class Ticker {
     this.#draw();
     const row = this.#made.get(number);
     if (row) row.ariaCurrent = "true";
-    if (focus)
-      /** @type {HTMLElement | null | undefined} */ (row?.querySelector("button"))?.focus({
-        preventScroll: true,
-      });
+    if (focus && row) part(row, "button").focus({ preventScroll: true });
   }
 
   openSelected() {

@@ -10,9 +10,8 @@ export const FACETS = /** @type {const} */ (["status", "source", "kind", "module
 
 /**
  * @typedef {object} View
- * @property {"home" | "task" | "agents" | "rooms" | "room"} page
- * @property {string} task The VTID of the task page.
- * @property {string} room The id of the page of a room.
+ * @property {Page} page
+ * @property {string} id What the page shows: the VTID of a task, or the id of a room or of a cast.
  * @property {string} q The text filter.
  * @property {Record<Facet, string[]>} facets
  * @property {boolean} hideGreen
@@ -21,7 +20,25 @@ export const FACETS = /** @type {const} */ (["status", "source", "kind", "module
  * @property {number | null} event The id of the event in the drawer.
  * @property {string[]} levels The levels of the lines that the page of a room shows; empty means all.
  * @property {string[]} agents The same for the types of agents.
+ * @property {string} user The user whose rows the audit log shows; empty means all.
+ * @property {string} cast The same for the id of a cast.
+ * @property {string} action The same for the action of a row.
  */
+
+/** The paths of the pages. A path that ends with a slash is followed by the id of what the page shows. */
+const PATHS = {
+  home: "/",
+  task: "/vtid/",
+  agents: "/agents",
+  rooms: "/rooms",
+  room: "/rooms/",
+  casts: "/casts",
+  cast: "/casts/",
+  audit: "/audit",
+};
+
+/** @typedef {keyof typeof PATHS} Page */
+/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /** Limits for filters from the address. `MOST_VALUES` is also the gateway's limit for one filter. */
 const MOST_VALUES = 50;
@@ -38,8 +55,7 @@ export const eachFacet = (make) =>
 export function home() {
   return {
     page: "home",
-    task: "",
-    room: "",
+    id: "",
     q: "",
     facets: eachFacet(() => []),
     hideGreen: false,
@@ -48,6 +64,9 @@ export function home() {
     event: null,
     levels: [],
     agents: [],
+    user: "",
+    cast: "",
+    action: "",
   };
 }
 
@@ -58,17 +77,13 @@ export function home() {
  */
 export function parseView(pathname, search) {
   const view = home();
-  const task = /^\/vtid\/([^/]+)\/?$/.exec(pathname)?.[1];
-  if (task) {
-    view.page = "task";
-    view.task = task.toUpperCase();
-  } else if (/^\/agents\/?$/.test(pathname)) {
-    view.page = "agents";
-  } else if (/^\/rooms(\/|$)/.test(pathname)) {
-    view.room = decode(/^\/rooms\/([^/]+)\/?$/.exec(pathname)?.[1] ?? "");
-    view.page = view.room ? "room" : "rooms";
-  }
+  const [, folder = "", id = ""] = pathname.split("/");
+  for (const page of PAGES)
+    if (PATHS[page] === `/${folder}${id && "/"}`) Object.assign(view, { page, id: decode(id) });
+  if (view.page === "task") view.id = view.id.toUpperCase();
   const query = new URLSearchParams(search);
+  if (view.page === "audit")
+    for (const name of AUDIT) view[name] = (query.get(name) ?? "").slice(0, MOST_TEXT);
   if (view.page === "room") {
     view.levels = valuesOf(query, "level").filter((level) => LEVELS.includes(level));
     view.agents = valuesOf(query, "agent").filter((agent) => /^[a-z][a-z0-9_-]{0,31}$/.test(agent));
@@ -87,22 +102,17 @@ export function parseView(pathname, search) {
   return view;
 }
 
+const PAGES = /** @type {Page[]} */ (Object.keys(PATHS));
+
+/** The filters of the audit log. */
+const AUDIT = /** @type {const} */ (["user", "cast", "action"]);
+
 /** The levels of the lines of a room. */
 const LEVELS = ["info", "success", "warn", "error"];
 
 /** @param {URLSearchParams} query @param {string} name */
 const valuesOf = (query, name) =>
   [...new Set(query.getAll(name).flatMap((list) => list.split(",")))].filter(Boolean).slice(0, MOST_VALUES);
-
-/** @param {View} view */
-const pathOfView = ({ page, task, room }) =>
-  ({
-    home: "/",
-    task: `/vtid/${encodeURIComponent(task)}`,
-    agents: "/agents",
-    rooms: "/rooms",
-    room: `/rooms/${encodeURIComponent(room)}`,
-  })[page];
 
 /** Converts a value to the letter case that the gateway uses. @param {Facet} facet @param {string} value */
 export const normal = (facet, value) =>
@@ -125,7 +135,8 @@ export function formatView(view) {
   if (view.event !== null) query.set("event", String(view.event));
   if (view.levels.length > 0) query.set("level", view.levels.join(","));
   if (view.agents.length > 0) query.set("agent", view.agents.join(","));
-  const path = pathOfView(view);
+  for (const name of AUDIT) if (view[name]) query.set(name, view[name]);
+  const path = PATHS[view.page] + encodeURIComponent(view.id);
   const search = query.toString().replaceAll("%2C", ",");
   return search ? `${path}?${search}` : path;
 }
@@ -137,9 +148,8 @@ export const filterCount = (view) =>
   Number(view.hideGreen) +
   Number(view.mine);
 
-/** The part of the view that decides which events are shown. @param {View} view */
-export const filterKey = (view) =>
-  formatView({ ...view, page: "home", task: "", room: "", levels: [], agents: [], event: null });
+/** The part of a view of the home page that decides which events are shown. @param {View} view */
+export const filterKey = (view) => formatView({ ...view, event: null });
 
 /**
  * The filters that the gateway applies. The page itself applies the text filter and "Hide green".
@@ -185,8 +195,6 @@ export function noteValue(counts, value, older = false) {
   if (counts.size <= MOST_OFFERED) return;
   for (const oldest of counts.keys()) return void counts.delete(oldest);
 }
-
-/** @typedef {import("./event.js").AnyEvent} AnyEvent */
 
 /**
  * Makes the filter that decides which events are shown.

@@ -113,9 +113,9 @@ export class Connector {
     return wake !== null;
   }
 
-  /** Notes that the gateway has sent its `connected` frame. */
+  /** Notes that the gateway has sent the first frame of a connection. */
   connected() {
-    this.#connectedAt = this.#setup.timers.now();
+    this.#connectedAt ??= this.#setup.timers.now();
   }
 
   /** @param {AbortSignal} signal */
@@ -254,7 +254,7 @@ export class Connector {
    * @returns {Promise<End>}
    */
   async #poll(signal) {
-    const { timers, onState, onHeartbeat } = this.#setup;
+    const { timers, parts, onState, onHeartbeat } = this.#setup;
     const polls = childOf(signal);
     const probe = childOf(signal);
     const { signal: pollSignal } = polls.controller;
@@ -277,8 +277,9 @@ export class Connector {
         }
         this.#succeeded(null);
         onState({ state: "live", reason: "polling" });
-        if (!pollSignal.aborted) result.deliver(!worked, pollSignal);
+        const ended = pollSignal.aborted ? null : result.deliver(!worked, pollSignal);
         if (!pollSignal.aborted) onHeartbeat();
+        if (ended) return ended;
         worked = true;
         if (stream === null && !pollSignal.aborted && timers.now() >= this.#probeAt) {
           stream = this.#stream(probe.controller.signal, takeOver);
@@ -287,7 +288,7 @@ export class Connector {
             this.#probeAt = timers.now() + PROBE_MS;
           });
         }
-        await timers.sleep(POLL_MS, pollSignal);
+        await timers.sleep(parts.pollInterval ?? POLL_MS, pollSignal);
       }
       return stream && !signal.aborted ? await stream : end("lost", "closed");
     } finally {

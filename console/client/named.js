@@ -134,8 +134,13 @@ const CONTROL = ["connected", "heartbeat", "gap", "close"];
 /** @param {unknown} value */
 export const text = (value) => (typeof value === "string" ? value : "");
 
-/** @param {{ reason: string, message: string }} close @returns {End} */
-function endAfter({ reason, message }) {
+/**
+ * How a stream ends after a frame `close`.
+ *
+ * @param {{ reason: string, message: string }} close
+ * @returns {End}
+ */
+export function endAfter({ reason, message }) {
   switch (reason) {
     case "closed":
     case "terminal_state":
@@ -145,6 +150,8 @@ function endAfter({ reason, message }) {
       return end("refused", reason, new OasisError(reason, message));
     case "refused":
       return end("refused", "forbidden", new OasisError("forbidden", message));
+    case "too_many_connections":
+      return end("lost", "busy", new OasisError(reason, message));
     case "shutdown":
     case "timeout":
       return end("lost", reason);

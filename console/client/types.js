@@ -1,5 +1,7 @@
 // The types of the client. This file contains only types.
 
+/** @typedef {import("./connection.js").End} End */
+
 /** @typedef {"queued" | "in_progress" | "success" | "failure" | "cancelled" | "info"} Status */
 
 /** @typedef {"oasis.events" | "github.actions" | "gcp.deploy" | "agent.ping"} Source */
@@ -94,10 +96,11 @@
  * - `closed`: the server closed the connection; `network`: the connection broke or could not be opened
  * - `silence`: no byte arrived for too long
  * - `block_too_large`, `not_a_feed`: the response is not the gateway's feed
- * - `busy` (429, 503), `server_error` (408, 425, other 5xx): the server cannot answer now
+ * - `busy` (429, 503, or too many streams), `server_error` (408, 425, other 5xx): the server cannot answer
+ *   now
  * - `bad_request`, `unauthorized`, `forbidden`, `not_found`, `refused` (other 4xx): the server refused the
  *   feed
- * - `done`: the stream is over (204, or the room is closed)
+ * - `done`: the stream is over (204, the room is closed, or the cast has ended)
  * - `shutdown`, `timeout`: the server ended the connection, and the client may connect again
  * - `token_expired`, `revoked`: the token is no longer valid, so the server ended the stream
  * - `token`: the function `token` failed
@@ -270,7 +273,7 @@
  * @property {number} [maxTries] Give up after this many failed attempts in a row; by default 10. Infinity
  *   never gives up.
  * @property {number} [silence] A connection counts as lost after this many milliseconds without a byte; by
- *   default 40,000 for the feed and for resource events, and 75,000 for a room.
+ *   default 40,000 for the feed and for resource events, and 75,000 for rooms and casts.
  * @property {number} [initialRetryDelay] The wait after the first failed attempt, in milliseconds; by default
  *   1,000. Each further wait is twice as long.
  * @property {number} [maxRetryDelay] The longest wait between two attempts, in milliseconds; by default
@@ -295,7 +298,7 @@
  *
  * @typedef {object} Taken
  * @property {number} fresh The number of new events.
- * @property {import("./connection.js").End | null} ended Not null if a frame ends the stream.
+ * @property {End | null} ended Not null if a frame ends the stream.
  */
 
 /**
@@ -316,8 +319,8 @@
  * The result of a poll.
  *
  * @typedef {object} Polled
- * @property {(replay: boolean, signal: AbortSignal) => void} deliver Delivers what the poll found. `replay`
- *   is true for the first poll.
+ * @property {(replay: boolean, signal: AbortSignal) => End | null | void} deliver Delivers what the poll
+ *   found. `replay` is true for the first poll. An end means that the stream is over.
  */
 
 /**
@@ -337,6 +340,7 @@
  * @property {number} silence A connection counts as lost after this many milliseconds without a byte.
  * @property {boolean} mayAppear Whether to try again after a 404.
  * @property {unknown} pollHeartbeat The detail of the event `heartbeat` after a poll.
+ * @property {number} [pollInterval] The time between two polls, in milliseconds; by default 2,000.
  * @property {(() => Polls) | null} polls Null if the stream has no query to poll.
  */
 

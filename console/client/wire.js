@@ -86,7 +86,7 @@ const text = (value) => (typeof value === "string" ? value : "");
  *
  * @param {unknown} value
  */
-const webLink = (value) => (typeof value === "string" && /^https?:\/\//i.test(value) ? value : null);
+export const webLink = (value) => (typeof value === "string" && /^https?:\/\//i.test(value) ? value : null);
 
 /**
  * Reads the ten fields of an event. A field with the wrong type becomes empty, and an invalid link becomes

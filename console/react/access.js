@@ -33,7 +33,8 @@ let missing;
  * @typedef {object} Stream What distinguishes a stream from other streams of a gateway.
  * @property {unknown[]} name
  * @property {boolean} replays
- * @property {"events" | "lines"} rows
+ * @property {"events" | "lines" | "updates"} rows
+ * @property {(rows: any[], last: any) => any[]} [fold]
  * @property {import("./types.js").EventCache | null} cache
  * @property {() => import("@oasis-devhub/client").Profile<any>} profile
  */

@@ -236,9 +236,10 @@ export class Shared {
     this.#saveSoon();
   }
 
-  /** @param {any[]} rows @param {boolean} isLive */
-  #push(rows, isLive) {
-    if (rows.length === 0) return;
+  /** @param {any[]} taken @param {boolean} isLive */
+  #push(taken, isLive) {
+    if (taken.length === 0) return;
+    const rows = this.#source.fold?.(taken, this.rows.at(-1)) ?? taken;
     const keep = Math.max(this.#newest.max, ...[...this.#members].map(({ max }) => max));
     this.rows = this.rows.concat(rows).slice(-keep);
     this.total += rows.length;
@@ -260,6 +261,8 @@ export class Shared {
 
   /** @param {StateDetail} detail @param {number} tries */
   #changeState({ state, reason, retryAt, error }, tries) {
+    // The page must not show the end of a stream before its last rows.
+    this.#frame.flush();
     const connected = state === "live";
     const maxReached = reason === "gave_up";
     const text = "Max reconnection attempts reached";

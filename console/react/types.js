@@ -208,7 +208,8 @@
  * @property {import("@oasis-devhub/client").StreamOptions & { token: string }} options The token is empty if
  *   the components have a function, or if there is no token.
  * @property {boolean} replays Whether a new connection begins with stored events.
- * @property {"events" | "lines"} rows The event of the stream that delivers its rows.
+ * @property {"events" | "lines" | "updates"} rows The event of the stream that delivers its rows.
+ * @property {(rows: any[], last: any) => any[]} [fold] Combines new rows with the last row before them.
  * @property {EventCache | null} cache
  * @property {() => import("@oasis-devhub/client").Profile<any>} profile
  */

@@ -1,5 +1,5 @@
-//! The casts of the demo: jobs of the user `alice`, some of which fail. `oasis token mint --sub alice` makes a
-//! token that shows them.
+//! The casts of the demo: jobs of the user `alice`, some of which fail. `oasis token mint --sub alice` makes
+//! a token that shows them.
 
 use std::time::Duration;
 

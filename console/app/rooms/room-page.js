@@ -1,7 +1,7 @@
 // The page of a room: its lines, live, with filters, a search, and a download.
 
 import { queryLines } from "../../client/roomquery.js";
-import { copy, fill, h, makeButton, on, setText } from "../dom.js";
+import { copy, fill, h, isNew, makeButton, on, setText } from "../dom.js";
 import { skeleton } from "../labels.js";
 import { readLog, save } from "./download.js";
 import { explain } from "./errors.js";
@@ -77,7 +77,7 @@ export class RoomPage {
   }
 
   show() {
-    const { room, levels, agents, q } = this.#context.view;
+    const { id: room, levels, agents, q } = this.#context.view;
     if (room !== this.#id || !this.#source) this.#open(room);
     else this.#source.start();
     const key = JSON.stringify([levels, agents]);
@@ -225,8 +225,7 @@ export class RoomPage {
    * @param {() => HTMLElement[]} make
    */
   #show(note, version, make) {
-    if (note.dataset.version === version) return;
-    note.dataset.version = version;
+    if (!isNew(note, version)) return;
     fill(note, ...make());
   }
 

@@ -2,7 +2,7 @@
 
 import { listRooms } from "../../client/roomquery.js";
 import { GATEWAY } from "../address.js";
-import { fill, h, keyed, makeButton, on, setText } from "../dom.js";
+import { fill, h, isNew, keyed, makeButton, on, setText } from "../dom.js";
 import { hint } from "../how-to-send.js";
 import { icon, roomLink, skeleton, time } from "../labels.js";
 import { short } from "../time.js";
@@ -115,8 +115,7 @@ export class RoomsPage {
     this.#more.hidden = this.#next === null || rooms.length === 0;
     const kind = this.#error ? "error" : !this.#isKnown ? "loading" : rooms.length === 0 ? "empty" : "";
     const version = `${kind}|${this.#error}`;
-    if (this.#note.dataset.version === version) return;
-    this.#note.dataset.version = version;
+    if (!isNew(this.#note, version)) return;
     if (kind === "error")
       fill(
         this.#note,
@@ -147,8 +146,7 @@ function update(row, room) {
   if (!state || !name || !owner || !since) return;
   const version = JSON.stringify(room);
   const at = Date.parse(room.updatedAt);
-  if (row.dataset.version !== version) {
-    row.dataset.version = version;
+  if (isNew(row, version)) {
     const shown = room.state === "open" ? "working" : "stopped";
     row.className = `agent room-row a-${shown}`;
     fill(state, h("span", { class: `status s-${shown}` }, icon(shown), h("span.word", room.state)));

@@ -1,6 +1,6 @@
 // Shows the state of a room and of its stream.
 
-import { fill, h, makeButton } from "../dom.js";
+import { fill, h, isNew, makeButton } from "../dom.js";
 import { icon } from "../labels.js";
 
 /** @typedef {import("../labels.js").Icon} Icon */
@@ -38,8 +38,7 @@ export function stateOf({ isClosed, error, stream }, now) {
  */
 export function roomState(element, source, retry) {
   const [name, words] = stateOf(source, Date.now());
-  if (element.dataset.version === words) return;
-  element.dataset.version = words;
+  if (!isNew(element, words)) return;
   const isWaiting = source.stream.state === "reconnecting" && source.stream.retryAt !== null;
   fill(
     element,

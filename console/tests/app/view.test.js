@@ -32,6 +32,10 @@ test("an address in its shortest form stays the same when it is parsed and forma
     "/rooms",
     "/rooms/build-1.a_b",
     "/rooms/build-1?q=a+b&level=warn,error&agent=code,deploy",
+    "/casts",
+    "/casts/site-1.a_b",
+    "/audit",
+    "/audit?user=ann&cast=site-1&action=cast.sse_connection_failed",
   ]) {
     assert.equal(formatView(parse(address)), address);
   }
@@ -61,10 +65,22 @@ test("the view of any link stays the same when it is formatted and parsed", () =
   ];
   for (let i = 0; i < 500; i++) {
     const query = new URLSearchParams();
-    for (const name of ["q", "hide", "mine", "event", "level", "agent", "unknown", ...FACETS]) {
+    for (const name of [
+      "q",
+      "hide",
+      "mine",
+      "event",
+      "level",
+      "agent",
+      "user",
+      "cast",
+      "unknown",
+      ...FACETS,
+    ]) {
       if (random(2)) query.append(name, texts[random(texts.length)] ?? "");
     }
-    const view = parseView(["/", "/rooms", "/rooms/build-1", "/agents"][random(4)] ?? "", `?${query}`);
+    const paths = ["/", "/rooms", "/rooms/build-1", "/agents", "/casts/site-1", "/audit", "/unknown/x"];
+    const view = parseView(paths[random(paths.length)] ?? "", `?${query}`);
     assert.deepEqual(parse(formatView(view)), view);
   }
 });
@@ -120,11 +136,28 @@ test("the text filter also matches the name of an event's run", () => {
 
 test("the address of a room has its id, and only levels and agents that can exist", () => {
   const view = parse("/rooms/build-1?level=error,loud,error&agent=code,Code,%3Cb%3E,code");
-  assert.deepEqual(
-    [view.page, view.room, view.levels, view.agents],
-    ["room", "build-1", ["error"], ["code"]],
-  );
+  assert.deepEqual([view.page, view.id, view.levels, view.agents], ["room", "build-1", ["error"], ["code"]]);
   assert.deepEqual([parse("/rooms/").page, parse("/rooms?level=error").levels], ["rooms", []]);
-  assert.equal(parse("/rooms/a%20b").room, "a b", "the page explains that this room cannot exist");
-  assert.equal(parseView("/rooms/%", "").room, "%");
+  assert.equal(parse("/rooms/a%20b").id, "a b", "the page explains that this room cannot exist");
+  assert.equal(parseView("/rooms/%", "").id, "%");
+});
+
+test("a path names its page, and a path that names no page shows the home page", () => {
+  for (const [path, page, id] of [
+    ["/", "home", ""],
+    ["/nothing", "home", ""],
+    ["/nothing/else", "home", ""],
+    ["/vtid/dev-a-0001", "task", "DEV-A-0001"],
+    ["/vtid/", "home", ""],
+    ["/agents/", "agents", ""],
+    ["/agents/x", "home", ""],
+    ["/casts", "casts", ""],
+    ["/casts/", "casts", ""],
+    ["/casts/a%20b", "cast", "a b"],
+    ["/audit", "audit", ""],
+  ]) {
+    const view = parseView(path ?? "", "?user=ann");
+    assert.deepEqual([view.page, view.id], [page, id], path);
+    assert.equal(view.user, page === "audit" ? "ann" : "", "only the audit log has this filter");
+  }
 });

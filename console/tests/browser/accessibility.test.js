@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
+import { change, openCast } from "./casts.js";
 import { ENV, mint, put, write } from "./rooms.js";
 import { event, open, until } from "./stack.js";
 import { stage } from "./stage.js";
@@ -33,6 +34,28 @@ async function violations(page) {
   });
 }
 
+/**
+ * Checks pages in both themes, on a wide and on a narrow screen.
+ *
+ * @param {[string, string][]} pages The path of each page, and an element that shows that the page is ready.
+ */
+async function check(pages) {
+  for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
+    for (const [path, there] of pages) {
+      for (const width of [1440, 390]) {
+        const { page, close } = await open(browser, `${stack.url}${path}`, {
+          colorScheme,
+          viewport: { width, height: 844 },
+        });
+        await page.locator(there).first().waitFor();
+        const found = await violations(page);
+        assert.deepEqual(found, [], `${path} ${colorScheme} ${width}`);
+        await close();
+      }
+    }
+  }
+}
+
 test("axe finds no serious or critical violation on any page, in either theme", async () => {
   await stack.send([
     event({ kind: "axe", status: "failure" }),
@@ -57,28 +80,15 @@ test("axe finds no serious or critical violation on any page, in either theme", 
   };
   await write(stack, "axe", [...levels, { ...dim, agentType: "code" }]);
   const token = mint("alice");
-  for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
-    for (const [path, there] of /** @type {const} */ ([
-      ["/?status=failure,success", ".run"],
-      ["/vtid/DEV-CICDL-0031", ".bar"],
-      ["/agents", "tr.agent"],
-      [`/rooms?token=${token}`, ".room-row"],
-      [`/rooms/axe?q=red&token=${token}`, ".line .t-inverse"],
-      ["/rooms/axe", ".room-page .token"],
-      ["/?event=1", "dialog.drawer[open] .tree, dialog.drawer[open] .meta-part p"],
-    ])) {
-      for (const width of [1440, 390]) {
-        const { page, close } = await open(browser, `${stack.url}${path}`, {
-          colorScheme,
-          viewport: { width, height: 844 },
-        });
-        await page.locator(there).first().waitFor();
-        const found = await violations(page);
-        assert.deepEqual(found, [], `${path} ${colorScheme} ${width}`);
-        await close();
-      }
-    }
-  }
+  await check([
+    ["/?status=failure,success", ".run"],
+    ["/vtid/DEV-CICDL-0031", ".bar"],
+    ["/agents", "tr.agent"],
+    [`/rooms?token=${token}`, ".room-row"],
+    [`/rooms/axe?q=red&token=${token}`, ".line .t-inverse"],
+    ["/rooms/axe", ".room-page .token"],
+    ["/?event=1", "dialog.drawer[open] .tree, dialog.drawer[open] .meta-part p"],
+  ]);
 });
 
 test("screen readers get the ticker's rows in order, each with its index", async () => {
@@ -129,4 +139,27 @@ test("screen readers get the ticker's rows in order, each with its index", async
   assert.match(rows[3] ?? "", /heard89, info/);
   assert.deepEqual(faults, []);
   await close();
+});
+
+// This is the last test, because the audit log has rows in the table of the events, and the ids of the events
+// of the test before must be consecutive.
+test("axe finds no serious or critical violation on the pages of casts and of the audit log", async () => {
+  for (const status of ["queued", "running", "succeeded", "failed"]) {
+    const id = `axe-${status}`;
+    await openCast(stack, "alice", id);
+    if (status !== "queued") await change(stack, id, { status, errorMessage: "no space" });
+  }
+  await change(stack, "axe-running", { progress: 40, message: "half" });
+  await change(stack, "axe-succeeded", { artifactUrl: "https://example.com/a.zip" });
+  const token = mint("alice");
+  await check([
+    [`/casts?token=${token}`, ".c-failed"],
+    [`/casts?token=${mint("newcomer")}`, ".cast-pages pre"],
+    [`/casts/axe-running?token=${token}`, ".facts .took"],
+    [`/casts/axe-failed?token=${token}`, ".failure"],
+    [`/casts/axe-succeeded?token=${token}`, ".result .out"],
+    ["/casts/axe-running", ".cast-pages .token"],
+    [`/audit?token=${mint("root", 3_600, { "oasis.admin": true })}`, ".audit-row"],
+    [`/audit?token=${token}`, ".cast-pages .token"],
+  ]);
 });

@@ -16,10 +16,11 @@ const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64ur
  *
  * @param {string} user
  * @param {number} [seconds] For how long it is valid.
+ * @param {object} [more] Further claims.
  */
-export function mint(user, seconds = 3_600) {
+export function mint(user, seconds = 3_600, more = {}) {
   const now = Math.floor(Date.now() / 1_000);
-  const claims = encoded({ sub: user, iat: now, exp: now + seconds });
+  const claims = encoded({ sub: user, iat: now, exp: now + seconds, ...more });
   const signed = `${encoded({ alg: "HS256", typ: "JWT" })}.${claims}`;
   return `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
 }

@@ -1,6 +1,14 @@
 // Checks the types that a TypeScript user of the client sees. This file is compiled but never run.
 
 import {
+  type Cast,
+  type CastState,
+  type CastUpdate,
+  castProfile,
+  mergeCast,
+  queryCasts,
+} from "../../client/casts.js";
+import {
   listRooms,
   OasisError,
   type OasisEvent,
@@ -76,4 +84,23 @@ export async function warnings(): Promise<string[]> {
   const { lines, cursor } = await queryLines(rooms[0]?.id ?? "", { level: ["warn"], before: 12 });
   const before: number | null = cursor;
   return lines.map(({ message, metadata }) => `${message} ${metadata !== null} ${before}`);
+}
+
+const cast = new OasisStream(castProfile("site-1"), { url: "https://gateway.example", token });
+let state: CastState | null = null;
+cast.addEventListener("updates", ({ detail }) => {
+  for (const update of detail.updates satisfies CastUpdate[]) state = mergeCast(state, update);
+  console.log(detail.updates[0]?.event === "complete", state?.status === "succeeded", state?.progress);
+});
+cast.addEventListener("gap", ({ detail }) => console.log(detail.reason === "too_many"));
+castProfile(null, { events: ["complete"] });
+// @ts-expect-error No event of a cast has this name.
+castProfile("site-1", { events: ["finished"] });
+// @ts-expect-error An id or null is required.
+castProfile();
+
+export async function costs(): Promise<number> {
+  const { casts, pagination } = await queryCasts({ url: "https://gateway.example", page: 1 });
+  const names = casts.map(({ spell }: Cast) => spell?.name.length ?? 0);
+  return casts.reduce((sum, { costCents }) => sum + (costCents ?? 0), pagination.total + names.length);
 }

@@ -24,6 +24,12 @@ for (const name of PACKAGES) {
   [packed[name]] = JSON.parse(stdout.slice(stdout.search(/^\[/m)));
 }
 
+/** A program that uses an installed package instead of the files of the package. */
+const installed = (program, name) =>
+  program
+    .replace(`../../${name}/index.js`, `@oasis-devhub/${name}`)
+    .replace(`../../${name}/casts.js`, `@oasis-devhub/${name}/casts`);
+
 /** The project of a user, who has installed both packages. */
 const project = join(folder, "project");
 const modules = join(project, "node_modules");
@@ -71,10 +77,12 @@ test("Node.js finds the exports of both packages", async () => {
   const script = `
     import * as client from "@oasis-devhub/client";
     import * as react from "@oasis-devhub/react";
-    console.log(JSON.stringify([Object.keys(client), Object.keys(react)]));`;
+    import * as clientCasts from "@oasis-devhub/client/casts";
+    import * as reactCasts from "@oasis-devhub/react/casts";
+    console.log(JSON.stringify([client, react, clientCasts, reactCasts].map(Object.keys)));`;
   await writeFile(join(project, "main.mjs"), script);
   const { stdout } = await run(process.execPath, ["--preserve-symlinks", join(project, "main.mjs")]);
-  const [client, react] = JSON.parse(stdout);
+  const [client, react, clientCasts, reactCasts] = JSON.parse(stdout);
   for (const name of ["OasisFeed", "OasisStream", "resourceProfile", "roomProfile"])
     assert.ok(client.includes(name), name);
   assert.deepEqual(react, [
@@ -86,6 +94,14 @@ test("Node.js finds the exports of both packages", async () => {
     "useEventsStore",
     "useRoomLogs",
     "useSSE",
+  ]);
+  assert.deepEqual(clientCasts, ["castProfile", "isOver", "mergeCast", "queryCast", "queryCasts"]);
+  assert.deepEqual(reactCasts, [
+    "isSSESupported",
+    "useCastEvents",
+    "useCastPolling",
+    "useCastStatus",
+    "useCasts",
   ]);
 });
 
@@ -103,7 +119,8 @@ test("a bundle has only what a page imports", async () => {
     });
     return outputFiles[0].contents.length;
   };
-  assert.ok((await sizeOf('import "@oasis-devhub/react"; import "@oasis-devhub/client";')) < 100);
+  const unused = ["react", "client", "react/casts", "client/casts"];
+  assert.ok((await sizeOf(unused.map((name) => `import "@oasis-devhub/${name}";`).join(""))) < 100);
   const whole = await sizeOf('export * from "@oasis-devhub/react";');
   const rooms = await sizeOf('export { useRoomLogs } from "@oasis-devhub/react";');
   const store = await sizeOf('export { useEventsStore } from "@oasis-devhub/react";');
@@ -115,12 +132,9 @@ test("TypeScript checks a project that uses the packages, and the examples of th
   const examples = [...readme.matchAll(/```tsx\n(.*?)```/gs)].map(([, text]) => text);
   assert.ok(examples.length >= 4);
   const types = await readFile(join(CONSOLE, "tests/react/types.ts"), "utf8");
-  const files = { "types.ts": types.replace("../../react/index.js", "@oasis-devhub/react") };
+  const files = { "types.ts": installed(types, "react") };
   for (const [i, text] of examples.entries()) files[`example${i}.tsx`] = `${text}\nexport {};\n`;
-  files["client.ts"] = (await readFile(join(CONSOLE, "tests/client/types.ts"), "utf8")).replace(
-    "../../client/index.js",
-    "@oasis-devhub/client",
-  );
+  files["client.ts"] = installed(await readFile(join(CONSOLE, "tests/client/types.ts"), "utf8"), "client");
   for (const [name, text] of Object.entries(files)) await writeFile(join(project, name), text);
   await writeFile(
     join(project, "parts.d.ts"),

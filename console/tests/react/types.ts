@@ -3,6 +3,15 @@
 import type { ReactElement } from "react";
 import { createElement } from "react";
 import {
+  type CastEvent,
+  type CastState,
+  type ListedCast,
+  useCastEvents,
+  useCastPolling,
+  useCastStatus,
+  useCasts,
+} from "../../react/casts.js";
+import {
   createEventCache,
   EventToast,
   isSSESupported,
@@ -70,3 +79,30 @@ export const app: ReactElement = createElement(
 export const asks = createElement(SSEProvider, { token: async () => "a token", debug: true });
 // @ts-expect-error A token is text.
 export const wrong = createElement(SSEProvider, { token: 7 });
+
+export function Casts({ castId }: { castId: string | undefined }): ReactElement {
+  const { cast, isConnected, lastEvent, lastUpdate, reconnectCount, reconnect } = useCastEvents(
+    { castId, enabled: true, maxTries: 5 },
+    {
+      onStatus: ({ status, cast }: CastEvent) => console.log(status, cast.startedAt),
+      onProgress: ({ progress, message }) => console.log(progress, message),
+      onComplete: ({ artifactUrl }) => console.log(artifactUrl),
+      onError: ({ errorMessage }) => console.log(errorMessage),
+      onConnectionChange: (isConnected: boolean) => console.log(isConnected),
+    },
+  );
+  const state: CastState | null = cast;
+  const { status, isOver } = useCastStatus("site-1", { token: "a token" });
+  const polled = useCastPolling("site-1", { interval: 2_000 });
+  const { casts, total } = useCasts({ limit: 50 });
+  const list: readonly ListedCast[] = casts;
+  // @ts-expect-error No status has this name.
+  if (status === "cancelled") reconnect();
+  // @ts-expect-error A cast has an id.
+  useCastEvents({});
+  // @ts-expect-error No handler has this name.
+  useCastEvents({ castId }, { onFinished: () => {} });
+  console.log(state?.message, isConnected, lastEvent?.event, lastUpdate, reconnectCount, isOver, total);
+  console.log(polled.cast?.spell?.name, polled.error?.hint, polled.isLoading, list[0]?.progress);
+  return createElement("p");
+}

@@ -73,7 +73,7 @@ pub mod fields {
     /// The fields whose values are numbers.
     pub(crate) const NUMBERS: [&str; 2] = [DURATION, COST_CENTS];
     /// The fields that belong to one attempt. A higher attempt begins without them.
-    pub(crate) const OF_ATTEMPT: [&str; 5] = [STARTED_AT, FINISHED_AT, DURATION, ARTIFACT_URL, ERROR_MESSAGE];
+    pub const OF_ATTEMPT: [&str; 5] = [STARTED_AT, FINISHED_AT, DURATION, ARTIFACT_URL, ERROR_MESSAGE];
 }
 
 /// The maximum length of a message or an error message, in bytes.

@@ -106,7 +106,9 @@ impl Sessions {
     /// session into several cookies, whose names end with `.0`, `.1`, and so on.
     pub fn find(&self, cookies: &[(&str, &str)]) -> Option<Session> {
         self.cookies.iter().enumerate().find_map(|(nth, Cookie { name, .. })| {
-            if let Some((_, value)) = cookies.iter().find(|(found, _)| found == name) {
+            // Auth.js ignores empty cookies, too.
+            let filled = |found: &str, value: &str| found == name && !value.is_empty();
+            if let Some((_, value)) = cookies.iter().find(|(found, value)| filled(found, value)) {
                 return Some(Session { nth, value: (*value).to_owned() });
             }
             let number = |found: &str| found.strip_prefix(name.as_str())?.strip_prefix('.')?.parse().ok();

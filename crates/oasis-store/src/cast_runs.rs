@@ -16,8 +16,8 @@ pub enum SelectCasts {
     OfDeliveries(Vec<i64>),
     /// These casts.
     Named(Vec<Channel>),
-    /// The casts that have not ended and that a run may drive, in the order of their channels.
-    Unfinished {
+    /// The casts that a run may still drive, in the order of their channels.
+    Driven {
         /// Only channels after this one. `None` for the first page.
         after: Option<Channel>,
         /// The maximum number of casts.
@@ -62,7 +62,7 @@ impl Store {
         let (deliveries, channels, after, most) = match select {
             SelectCasts::OfDeliveries(ids) => (Some(ids.as_slice()), None, None, None),
             SelectCasts::Named(channels) => (None, Some(channels), None, None),
-            SelectCasts::Unfinished { after, most } => {
+            SelectCasts::Driven { after, most } => {
                 (None, None, Some(after.as_ref().map_or("", Channel::as_str)), Some(*most))
             }
         };

@@ -48,19 +48,37 @@ impl Store {
         Ok(page)
     }
 
-    /// The casts of `owner` that have changed last, at most `most`, in any order.
+    /// Casts of `owner`, in any order: those that have not ended, those that have changed after the row
+    /// `after`, and the `latest` that have changed last. Of the first two, at most `most` each.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
-    pub async fn latest_casts(&self, owner: &str, most: i64) -> Result<ChannelStates<CastState>, StoreError> {
+    pub async fn casts_to_follow(
+        &self,
+        owner: &str,
+        after: Option<i64>,
+        (most, latest): (i64, i64),
+    ) -> Result<ChannelStates<CastState>, StoreError> {
+        let changed = |more: &str, limit: &str| {
+            format!(
+                "(SELECT c.channel FROM {{schema}}.oasis_channels AS c WHERE c.readers = 'owner' \
+                    AND split_part(c.channel, ':', 1) = '{CASTS}' AND c.owner = $1 {more} \
+                  ORDER BY c.last_id DESC LIMIT {limit})"
+            )
+        };
         let sql = self.sql(&format!(
-            "SELECT {HEAD} AS head, {} FROM (SELECT) AS one LEFT JOIN (SELECT c.* \
-               FROM {{schema}}.oasis_channels AS c WHERE c.readers = 'owner' \
-                 AND split_part(c.channel, ':', 1) = '{CASTS}' AND c.owner = $1 \
-               ORDER BY c.last_id DESC LIMIT $2) AS c ON true",
-            columns::<CastState>()
+            "SELECT {HEAD} AS head, {} FROM (SELECT) AS one LEFT JOIN ( \
+               (SELECT c.channel FROM {{schema}}.oasis_channels AS c \
+                WHERE c.state IN ('queued', 'running') AND c.owner = $1 ORDER BY c.last_id DESC LIMIT $2) \
+               UNION {} UNION {}) AS named ON true \
+             LEFT JOIN {{schema}}.oasis_channels AS c ON c.channel = named.channel",
+            columns::<CastState>(),
+            changed("AND c.last_id > $4", "$2"),
+            changed("", "$3"),
         ));
-        let params: [(&(dyn ToSql + Sync), Type); 2] = [(&owner, Type::TEXT), (&most, Type::INT8)];
+        let after = after.unwrap_or(i64::MAX);
+        let params: [(&(dyn ToSql + Sync), Type); 4] =
+            [(&owner, Type::TEXT), (&most, Type::INT8), (&latest, Type::INT8), (&after, Type::INT8)];
         let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
         ChannelStates::from_rows(&rows)
     }

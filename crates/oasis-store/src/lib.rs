@@ -1,7 +1,8 @@
 //! Contains all SQL of OASIS DevHub. This crate appends to the table `oasis_events`, reads the table, and
-//! follows the table. The crate also reads the states of rooms and casts, lines, resource events and the audit log, stores
-//! API keys and revocations, reads the events of agents, stores the state of the deploy-watcher, checks and
-//! migrates the database, deletes old events, and reads tables of other applications for an import.
+//! follows the table. The crate also reads the states of rooms and casts, lines, resource events and the
+//! audit log, stores API keys, revocations and places of streams, reads the events of agents, stores the
+//! state of the deploy-watcher, checks and migrates the database, deletes old events, and reads tables of
+//! other applications for an import.
 //!
 //! Statements are sent unnamed (`query_typed`). Unnamed statements work behind a transaction pooler, and
 //! PostgreSQL plans each of these statements for the values of its parameters. With a plan that does not
@@ -58,7 +59,7 @@ pub use lines::{LineBound, LinePage, LineQuery};
 pub use marks::Marks;
 pub use migrate::{MigrateError, Migrated, migrate, migrate_in, migration_script};
 pub use page::{Columns, Order, Page, PageQuery};
-pub use places::{Place, PlaceLimits, PlaceRequest, PlaceVerdict, RenewedPlaces, TakenPlaces};
+pub use places::{MOST_DEAD, Place, PlaceLimits, PlaceRequest, PlaceVerdict, RenewedPlaces, TakenPlaces};
 pub use prune::Pruned;
 pub use rebuild::Rebuilt;
 pub use repeats::Repeat;

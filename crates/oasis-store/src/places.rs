@@ -8,6 +8,9 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::error::StoreError;
 use crate::store::Store;
 
+/// The maximum number of places of dead gateways that one statement finds.
+pub const MOST_DEAD: usize = 1_000;
+
 /// The limits of a user's streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaceLimits {
@@ -37,6 +40,8 @@ pub struct PlaceRequest {
     pub place: Place,
     /// Whether the user has sent an API key.
     pub with_key: bool,
+    /// Whether the request counts as a connection. A repeated request does not count again.
+    pub counts: bool,
     /// Whether the request gets a place if the limits allow it. If not, it is only counted.
     pub wanted: bool,
 }
@@ -87,17 +92,19 @@ impl Store {
         requests: &[PlaceRequest],
         limits: PlaceLimits,
     ) -> Result<TakenPlaces, StoreError> {
-        let sql =
-            self.sql("SELECT * FROM {schema}.oasis_places_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+        let sql = self
+            .sql("SELECT * FROM {schema}.oasis_places_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
         let (places, users, abouts) = columns(requests.iter().map(|request| &request.place));
         let with_keys: Vec<bool> = requests.iter().map(|request| request.with_key).collect();
+        let counts: Vec<bool> = requests.iter().map(|request| request.counts).collect();
         let wanted: Vec<bool> = requests.iter().map(|request| request.wanted).collect();
-        let params: [(&(dyn ToSql + Sync), Type); 10] = [
+        let params: [(&(dyn ToSql + Sync), Type); 11] = [
             (&holder, Type::TEXT),
             (&freed, Type::INT8_ARRAY),
             (&places, Type::INT8_ARRAY),
             (&users, Type::TEXT_ARRAY),
             (&with_keys, Type::BOOL_ARRAY),
+            (&counts, Type::BOOL_ARRAY),
             (&wanted, Type::BOOL_ARRAY),
             (&abouts, Type::TEXT_ARRAY),
             (&limits.places, Type::INT4),
@@ -121,14 +128,20 @@ impl Store {
         Ok(answer)
     }
 
-    /// Renews the places of a gateway that holds `number` places, and finds the places of dead gateways, at
-    /// most 1,000.
+    /// Renews the places of a gateway that holds `number` places. If it `sweeps`, it also finds the places of
+    /// dead gateways, at most [`MOST_DEAD`].
     ///
     /// # Errors
     /// As [`Store::take_places`].
-    pub async fn renew_places(&self, holder: &str, number: i64) -> Result<RenewedPlaces, StoreError> {
-        let sql = self.sql("SELECT * FROM {schema}.oasis_places_renew($1, $2)");
-        let params: [(&(dyn ToSql + Sync), Type); 2] = [(&holder, Type::TEXT), (&number, Type::INT8)];
+    pub async fn renew_places(
+        &self,
+        holder: &str,
+        number: i64,
+        sweeps: bool,
+    ) -> Result<RenewedPlaces, StoreError> {
+        let sql = self.sql("SELECT * FROM {schema}.oasis_places_renew($1, $2, $3)");
+        let params: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&holder, Type::TEXT), (&number, Type::INT8), (&sweeps, Type::BOOL)];
         let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
         let mut answer = RenewedPlaces::default();
         for row in &rows {

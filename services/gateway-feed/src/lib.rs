@@ -83,7 +83,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let process: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let (audit, audit_rows) = Audit::new(process.clone());
     let audit = Arc::new(audit);
-    let (places, keeper) = Places::new(process, store.clone(), audit.clone());
+    let (places, keeper) = Places::new(process, store.clone());
     let cast_events = CastEvents::new(
         store.clone(),
         cast_directory.clone(),
@@ -137,13 +137,12 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         async move { audit.count().await }
     });
     // These two tasks end after all streams have ended, so that nothing is missing in the audit log.
-    let (ended, end) = oneshot::channel::<()>();
-    let mut last_tasks = JoinSet::new();
-    last_tasks.spawn({
+    let mut audit_writer = tokio::spawn(store_rows(appender.clone(), audit_rows));
+    let (freed, free) = oneshot::channel::<()>();
+    let mut keeper = tokio::spawn({
         let (ends, appender) = (streams.ends().clone(), appender.clone());
-        keeper.run(places, (ends, appender), async move { drop(end.await) })
+        keeper.run(places, (ends, appender), async move { drop(free.await) })
     });
-    last_tasks.spawn(store_rows(appender.clone(), audit_rows));
     let callers = Callers::new(
         config.ingest_tokens.clone(),
         (keys, sessions),
@@ -179,14 +178,19 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
             let which = "the tail, the streams' timer, the watcher of the agents, or the driver of casts";
             Err(anyhow::anyhow!("a background task ended ({which}): {task:?}"))
         }
-        task = last_tasks.join_next() => {
-            Err(anyhow::anyhow!("the keeper of places or the audit log ended: {task:?}"))
-        }
+        ended = &mut audit_writer => Err(anyhow::anyhow!("the audit log ended: {ended:?}")),
+        ended = &mut keeper => Err(anyhow::anyhow!("the keeper of places ended: {ended:?}")),
     };
-    drop(ended);
     audit.close();
-    if timeout(FLUSH_WITHIN, async { while last_tasks.join_next().await.is_some() {} }).await.is_err() {
+    // The places are freed only after the ends of all streams are stored. Otherwise, another gateway reports
+    // these streams as lost.
+    let is_stored = audit_writer.is_finished() || timeout(FLUSH_WITHIN, &mut audit_writer).await.is_ok();
+    if is_stored && !keeper.is_finished() {
+        drop(freed);
+        let _ = timeout(FLUSH_WITHIN, keeper).await;
+    } else if !is_stored {
         tracing::warn!("the last rows of the audit log could not be stored in time");
+        keeper.abort();
     }
     outcome
 }

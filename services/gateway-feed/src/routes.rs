@@ -15,6 +15,7 @@
 //!
 //! The answer to any other path is 404. Its hint names the path that the client probably meant.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use hyper::StatusCode;
@@ -306,7 +307,12 @@ impl Gateway {
             self.callers.check(&viewer).await?;
             return Ok(response::status(StatusCode::NO_CONTENT));
         }
-        let follower = Arc::new(Follower { viewer, client: client.clone(), rate: OnceLock::new() });
+        let follower = Arc::new(Follower {
+            viewer,
+            client: client.clone(),
+            rate: OnceLock::new(),
+            is_counted: AtomicBool::new(false),
+        });
         let stream_request = StreamRequest { viewer: follower.clone(), topic, want, begin };
         let mut answer = self.streams.open(&self.streams.casts, stream_request).await?;
         answer.headers_mut().extend(follower.rate.get().map(Rate::headers).into_iter().flatten());

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
 /// The maximum number of refusals of an address in a minute.
@@ -19,9 +19,10 @@ const MOST_ADDRESSES: usize = 100_000;
 /// have sent the addresses before it. `peer` is the other end of the connection.
 pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, hops: u8) -> IpAddr {
     let Some(skip) = usize::from(hops).checked_sub(1) else { return peer };
-    let lists = headers.get_all("x-forwarded-for").iter().rev().filter_map(|list| list.to_str().ok());
-    let mut addresses = lists.flat_map(|list| list.rsplit(',')).map(str::trim);
-    let forwarded = addresses.nth(skip).and_then(parse);
+    // A client may have sent any bytes, so no list may be left out.
+    let lists: Vec<_> = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
+    let mut addresses = lists.iter().rev().flat_map(|list| list.rsplit(|byte| *byte == b','));
+    let forwarded = addresses.nth(skip).and_then(|text| parse(std::str::from_utf8(text).ok()?.trim()));
     forwarded.unwrap_or(peer).to_canonical()
 }
 
@@ -65,8 +66,6 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -81,6 +80,9 @@ mod tests {
         {
             assert_eq!(client_address(peer, &headers, hops), expected.parse::<IpAddr>().unwrap(), "{hops}");
         }
+        headers.append("x-forwarded-for", HeaderValue::from_bytes(b"\xff, 203.0.113.7").unwrap());
+        assert_eq!(client_address(peer, &headers, 1), "203.0.113.7".parse::<IpAddr>().unwrap());
+        assert_eq!(client_address(peer, &headers, 2), peer, "it is not an address");
         headers.insert("x-forwarded-for", HeaderValue::from_static("unknown"));
         assert_eq!(client_address(peer, &headers, 1), peer);
         headers.insert("x-forwarded-for", HeaderValue::from_static("::ffff:203.0.113.9"));

@@ -81,7 +81,7 @@ impl Callers {
             Credentials::Token(token) => Ok(accepted(self.keys.identify(&token, now).await)?),
             Credentials::Session(session) => match self.sessions.identify(&session, now) {
                 Err(Rejection::NotASession) => Err(bad_token()
-                    .hint("this session is not encrypted: set `session: { strategy: \"jwt\" }` in Auth.js")
+                    .hint("the cookie holds no encrypted session: set strategy: \"jwt\" in Auth.js")
                     .into()),
                 outcome => Ok(accepted(outcome)?),
             },

@@ -4,9 +4,10 @@
 //! and one for its end. The dedup keys store each of them once, also if another gateway has reported the
 //! stream as lost. Before the gateway ends, it appends all rows.
 
+use std::mem::take;
 use std::net::IpAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::header::{HeaderMap, USER_AGENT};
@@ -26,6 +27,8 @@ pub(crate) const AUDIT: &str = "audit";
 pub(crate) const OPENED: &str = "cast.sse_connection_opened";
 const CLOSED: &str = "cast.sse_connection_closed";
 const FAILED: &str = "cast.sse_connection_failed";
+/// All kinds of rows.
+pub(super) const KINDS: [&str; 3] = [OPENED, CLOSED, FAILED];
 /// The reason of a stream that its client has left.
 const DISCONNECT: &str = "client_disconnect";
 /// The reason of a stream whose gateway died.
@@ -35,8 +38,11 @@ const BATCH: usize = 500;
 /// The pause after a failed append. It doubles with each further failure in a row, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// The maximum number of refusals in a minute that have a row each. The others share one row.
-const MOST_REFUSALS: u64 = 60;
+/// The maximum number of refusals in a minute that have a row each: of requests with a known user, and of
+/// requests without one. The others share one row.
+const MOST_REFUSALS: u64 = 30;
+/// The maximum number of refusals that wait to be stored.
+const MOST_WAITING: usize = 200;
 const MINUTE: Duration = Duration::from_secs(60);
 /// The maximum length of a user agent and of a path in a row, in bytes.
 const MOST_TEXT: usize = 256;
@@ -70,25 +76,49 @@ pub(crate) struct Refused {
 pub(crate) struct Audit {
     /// The name of this process, which is different for each start.
     gateway: String,
-    /// `None` once the gateway ends. A stream has two rows, and the number of streams is limited. So the
-    /// number of rows that wait is limited, too.
-    rows: Mutex<Option<UnboundedSender<NewEvent>>>,
-    refusals: Refusals,
+    /// `None` once the gateway ends.
+    rows: Mutex<Option<UnboundedSender<Waiting>>>,
+    refusals: Mutex<Refusals>,
+    /// The number of refusals that wait to be stored.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// A row that waits to be stored.
+pub(crate) struct Waiting {
+    row: NewEvent,
+    /// Dropped once the row is stored. The end of a stream holds the place and the slot of the stream. So the
+    /// number of rows that wait is limited, and another gateway reports the stream as lost if this gateway
+    /// dies before.
+    _held: Option<Box<dyn Send + Sync>>,
+}
+
+/// A refusal that waits.
+struct WaitingRefusal(Arc<AtomicUsize>);
+
+impl Drop for WaitingRefusal {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The refusals of the current minute.
 #[derive(Default)]
 struct Refusals {
-    in_minute: AtomicU64,
+    /// The rows, of requests with and without a known user.
+    stored: [u64; 2],
+    /// The refusals without a row.
+    others: u64,
 }
 
 /// A stream that is open. Its end is reported when it is dropped.
 pub(crate) struct OpenStream {
-    audit: std::sync::Arc<Audit>,
+    audit: Arc<Audit>,
     place: Place,
     began: Instant,
     messages: u64,
     reason: &'static str,
+    /// Dropped once the end is stored.
+    held: Option<Box<dyn Send + Sync>>,
 }
 
 impl OpenStream {
@@ -111,15 +141,17 @@ impl Drop for OpenStream {
             "duration": u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
             "messages": self.messages,
         });
-        self.audit.append(self.audit.row_of(&self.audit.gateway, &self.place, CLOSED, more));
+        let row = row_of(&self.audit.gateway, &self.place, CLOSED, more);
+        self.audit.append(row, self.held.take());
     }
 }
 
 impl Audit {
     /// Makes the audit log of a process, and the rows for [`Audit::run`].
-    pub(crate) fn new(gateway: String) -> (Self, UnboundedReceiver<NewEvent>) {
+    pub(crate) fn new(gateway: String) -> (Self, UnboundedReceiver<Waiting>) {
         let (sender, rows) = unbounded_channel();
-        (Self { gateway, rows: Mutex::new(Some(sender)), refusals: Refusals::default() }, rows)
+        let rows_of = Mutex::new(Some(sender));
+        (Self { gateway, rows: rows_of, refusals: Mutex::default(), waiting: Arc::default() }, rows)
     }
 
     /// What the rows of a stream say about it, as a JSON object. `cast` is `None` for the stream of all casts
@@ -132,24 +164,30 @@ impl Audit {
         })
     }
 
-    /// Reports that a stream has begun.
-    pub(crate) fn opened(self: &std::sync::Arc<Self>, place: Place) -> OpenStream {
-        self.append(self.row_of(&self.gateway, &place, OPENED, json!({})));
-        OpenStream { audit: self.clone(), place, began: Instant::now(), messages: 0, reason: DISCONNECT }
-    }
-
-    /// The rows of the streams of dead gateways.
-    pub(super) fn lost(&self, dead: &[(String, Place)]) -> Vec<NewEvent> {
-        let row = |(gateway, place): &(String, Place)| {
-            self.row_of(gateway, place, CLOSED, json!({"reason": LOST, "messages": null}))
-        };
-        dead.iter().filter_map(row).collect()
+    /// Reports that a stream has begun. `held` is dropped once the end of the stream is stored.
+    pub(crate) fn opened(self: &Arc<Self>, place: Place, held: Box<dyn Send + Sync>) -> OpenStream {
+        self.append(row_of(&self.gateway, &place, OPENED, json!({})), None);
+        OpenStream {
+            audit: self.clone(),
+            place,
+            began: Instant::now(),
+            messages: 0,
+            reason: DISCONNECT,
+            held: Some(held),
+        }
     }
 
     /// Reports a refused request. `user` is `None` if the request had no valid credential.
     pub(crate) fn refused(&self, user: Option<&str>, path: &str, client: &Client, why: Refused) {
-        if self.refusals.in_minute.fetch_add(1, Ordering::Relaxed) >= MOST_REFUSALS {
-            return;
+        {
+            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            let stored = &mut refusals.stored[usize::from(user.is_none())];
+            // Requests without a user must not hide the others.
+            if *stored >= MOST_REFUSALS || self.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
+                refusals.others += 1;
+                return;
+            }
+            *stored += 1;
         }
         let meta = json!({
             "userId": user,
@@ -159,40 +197,31 @@ impl Audit {
             "status": why.status,
             "code": why.code,
         });
-        self.append(row(FAILED, meta, None));
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let held = Box::new(WaitingRefusal(self.waiting.clone()));
+        self.append(row(FAILED, meta, None), Some(held));
     }
 
-    /// A row of a stream. `None` if it cannot be made.
-    fn row_of(&self, gateway: &str, place: &Place, kind: &'static str, more: Value) -> Option<NewEvent> {
-        let mut meta: Map<String, Value> = serde_json::from_str(&place.about).unwrap_or_default();
-        meta.insert("userId".into(), place.user.as_str().into());
-        if let Value::Object(more) = more {
-            meta.extend(more);
-        }
-        let end = if kind == OPENED { "opened" } else { "closed" };
-        let key = DedupKey::new(AUDIT, &format!("{gateway}:{}:{end}", place.place)).ok()?;
-        row(kind, Value::Object(meta), Some(key))
-    }
-
-    fn append(&self, row: Option<NewEvent>) {
-        let rows = self.rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    fn append(&self, row: Option<NewEvent>, held: Option<Box<dyn Send + Sync>>) {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(row), Some(rows)) = (row, rows.as_ref()) {
             // The task ends only after this sender has been dropped.
-            let _ = rows.send(row);
+            let _ = rows.send(Waiting { row, _held: held });
         }
     }
 
-    /// No more rows follow. [`Audit::run`] ends after the last row.
+    /// No more rows follow. [`store_rows`] ends after the last row.
     pub(crate) fn close(&self) {
         self.count_refusals();
-        self.rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Appends one row for the refusals of the past minute that have no row of their own.
     fn count_refusals(&self) {
-        let count = self.refusals.in_minute.swap(0, Ordering::Relaxed);
-        if count > MOST_REFUSALS {
-            self.append(row(FAILED, json!({"count": count - MOST_REFUSALS}), None));
+        let Refusals { others, .. } =
+            take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner));
+        if others > 0 {
+            self.append(row(FAILED, json!({"count": others}), None), None);
         }
     }
 
@@ -206,12 +235,34 @@ impl Audit {
     }
 }
 
+/// The rows of the streams of dead gateways. A gateway may have died before it could report the beginning.
+pub(super) fn lost(dead: &[(String, Place)]) -> Vec<NewEvent> {
+    let ended = || json!({"reason": LOST, "messages": null});
+    let rows = dead.iter().flat_map(|(gateway, place)| {
+        [row_of(gateway, place, OPENED, json!({})), row_of(gateway, place, CLOSED, ended())]
+    });
+    rows.flatten().collect()
+}
+
+/// A row of a stream. `None` if it cannot be made.
+fn row_of(gateway: &str, place: &Place, kind: &'static str, more: Value) -> Option<NewEvent> {
+    let mut meta: Map<String, Value> = serde_json::from_str(&place.about).unwrap_or_default();
+    meta.insert("userId".into(), place.user.as_str().into());
+    if let Value::Object(more) = more {
+        meta.extend(more);
+    }
+    let end = if kind == OPENED { "opened" } else { "closed" };
+    let key = DedupKey::new(AUDIT, &format!("{gateway}:{}:{end}", place.place)).ok()?;
+    row(kind, Value::Object(meta), Some(key))
+}
+
 /// Appends rows until the [`Audit`] is closed and all of its rows are stored.
-pub(crate) async fn store_rows(appender: Appender, mut rows: UnboundedReceiver<NewEvent>) {
-    let mut batch = Vec::new();
+pub(crate) async fn store_rows(appender: Appender, mut rows: UnboundedReceiver<Waiting>) {
+    let mut batch: Vec<Waiting> = Vec::new();
     let mut pause = Duration::ZERO;
     while rows.recv_many(&mut batch, BATCH).await > 0 {
-        while let Err(error) = appender.append(batch.clone(), Instant::now()).await {
+        let events: Vec<NewEvent> = batch.iter().map(|waiting| waiting.row.clone()).collect();
+        while let Err(error) = appender.append(events.clone(), Instant::now()).await {
             if matches!(error, AppendError::Refused(_)) {
                 tracing::error!(error = chain(&error), rows = batch.len(), "the table refuses audit rows");
                 break;

@@ -1,12 +1,13 @@
 //! Shows the audit log to administrators.
 
 use hyper::StatusCode;
-use oasis_core::{Meta, Ts};
+use oasis_core::{Meta, Ts, is_name};
 use oasis_service::{ApiError, Query, Request, Response, response};
 use oasis_store::{AuditQuery, StoredEvent};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::audit::KINDS;
 use super::errors::unavailable;
 use super::requests::Casts;
 use crate::access::Viewer;
@@ -63,11 +64,20 @@ impl Casts {
         let query =
             Query::parse(request.uri().query(), &["user", "cast", "action", "before", "limit", "token"])?;
         let limit = params::number(&query, "limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
-        let text = |name| query.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text = |name: &'static str| match query.get(name).filter(|text| !text.is_empty()) {
+            Some(text) if is_name(text) => Ok(Some(text.to_owned())),
+            Some(_) => Err(ApiError::bad_request("bad_parameter", format!("{name} is not valid"))),
+            None => Ok(None),
+        };
+        let action = text("action")?;
+        if action.as_deref().is_some_and(|action| !KINDS.contains(&action)) {
+            let message = format!("action: expected one of {}", KINDS.join(", "));
+            return Err(ApiError::bad_request("bad_parameter", message));
+        }
         let select = AuditQuery {
-            user: text("user"),
-            cast: text("cast"),
-            kind: text("action"),
+            user: text("user")?,
+            cast: text("cast")?,
+            kind: action,
             before: params::number(&query, "before", 1..=i64::MAX)?,
             limit: limit + 1,
         };

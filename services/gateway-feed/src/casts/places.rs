@@ -9,25 +9,25 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use oasis_core::chain;
-use oasis_service::{ApiError, random};
+use oasis_service::ApiError;
 use oasis_store::{
-    AppendError, Appender, Place, PlaceLimits, PlaceRequest, PlaceVerdict, Store, StoreError, Update,
+    AppendError, Appender, MOST_DEAD, Place, PlaceRequest, PlaceVerdict, Store, StoreError, Update,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::audit::{AUDIT, Audit, OPENED};
-use crate::access::{Credential, Subject, Viewer};
+use super::audit::{AUDIT, OPENED, lost};
+use super::rate::{LIMITS, Rate, limit_of};
+use crate::access::{Subject, Viewer};
 use crate::batch::ReadError;
 use crate::fanout::ends::{CloseReason, Ends};
 
-/// The limits of each user.
-pub(crate) const LIMITS: PlaceLimits = PlaceLimits { places: 10, connects: 100, connects_with_key: 60 };
 /// How often the places are renewed.
 const RENEW: Duration = Duration::from_secs(10);
+/// How long all renewals must have succeeded before this gateway reports others as dead.
+const STEADY: Duration = Duration::from_secs(25);
 /// The maximum number of requests of one statement.
 const BATCH: usize = 500;
 /// The maximum number of users whose refusals are remembered.
@@ -67,69 +67,8 @@ impl Lease {
     }
 }
 
-/// What a request may do.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rate {
-    limit: i32,
-    verdict: PlaceVerdict,
-}
-
-impl Rate {
-    pub(crate) fn is_exceeded(&self) -> bool {
-        self.verdict.connects > self.limit
-    }
-
-    pub(crate) fn has_place(&self) -> bool {
-        self.verdict.taken
-    }
-
-    /// The headers of an answer: the limit, what is left of it, and when the minute ends, in seconds.
-    pub(crate) fn headers(&self) -> [(HeaderName, HeaderValue); 3] {
-        let left = (self.limit - self.verdict.connects).max(0);
-        let reset = seconds(self.verdict.left_ms);
-        [
-            (HeaderName::from_static("x-ratelimit-limit"), self.limit.into()),
-            (HeaderName::from_static("x-ratelimit-remaining"), left.into()),
-            (HeaderName::from_static("x-ratelimit-reset"), reset.into()),
-        ]
-    }
-
-    /// 429: the user has connected too often in this minute.
-    pub(crate) fn too_often(&self) -> ApiError {
-        let message = format!("you have connected more than {} times in this minute", self.limit);
-        let error = too_many("RATE_LIMITED", message, self.verdict.left_ms);
-        self.headers().into_iter().fold(error, |error, (name, value)| error.header(name, value))
-    }
-
-    /// 429: the user has too many streams open.
-    pub(crate) fn too_many_streams(&self) -> ApiError {
-        let message = format!("you have {} streams of casts open already", LIMITS.places);
-        let error = too_many("TOO_MANY_CONNECTIONS", message, 0).hint("close one of them");
-        self.headers().into_iter().fold(error, |error, (name, value)| error.header(name, value))
-    }
-}
-
-/// 429 with `Retry-After`. The time is spread, so that clients do not all come back at the same moment.
-pub(crate) fn too_many(code: &'static str, message: impl Into<String>, wait_ms: i32) -> ApiError {
-    let wait = seconds(wait_ms) + 1 + (5.0 * random()) as u32;
-    ApiError::too_many_requests(code, message).header(RETRY_AFTER, wait.into())
-}
-
-/// The whole seconds that contain this time.
-fn seconds(milliseconds: i32) -> u32 {
-    u32::try_from(milliseconds).unwrap_or_default().div_ceil(1_000)
-}
-
-/// The kind of a caller and its limit.
-fn limit_of(viewer: &Viewer) -> (bool, i32) {
-    match viewer.credential {
-        Credential::Token(_) => (false, LIMITS.connects),
-        Credential::Key(_) => (true, LIMITS.connects_with_key),
-    }
-}
-
 impl Places {
-    pub(crate) fn new(gateway: String, store: Store, audit: Arc<Audit>) -> (Arc<Self>, Keeper) {
+    pub(crate) fn new(gateway: String, store: Store) -> (Arc<Self>, Keeper) {
         let (sender, messages) = unbounded_channel();
         let places = Arc::new(Self {
             sender,
@@ -137,9 +76,27 @@ impl Places {
             refused: Mutex::default(),
             others: AtomicBool::new(true),
         });
-        let keeper =
-            Keeper { gateway, store, audit, messages, held: HashMap::new(), late: Vec::new(), lost: false };
+        let keeper = Keeper {
+            gateway,
+            store,
+            messages,
+            held: HashMap::new(),
+            late: Vec::new(),
+            lost: false,
+            steady_since: None,
+            has_failed: false,
+        };
         (places, keeper)
+    }
+
+    /// 429 if it is known that the user has connected too often in this minute. A flood of such requests
+    /// reads no table.
+    pub(crate) fn check(&self, viewer: &Viewer) -> Result<(), ApiError> {
+        let (with_key, limit) = limit_of(viewer);
+        let Some(left) = self.refused_for(&(viewer.user.clone(), with_key)) else { return Ok(()) };
+        let left_ms = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+        let verdict = PlaceVerdict { connects: limit + 1, held: 0, taken: false, left_ms };
+        Err(Rate { limit, verdict }.too_often())
     }
 
     /// Notes whether an update from the tail shows a stream of another gateway.
@@ -151,32 +108,27 @@ impl Places {
         }
     }
 
-    /// Counts a connection of `viewer`, and takes a place if one is `wanted`. The verdict says whether the
-    /// limits allow the connection.
+    /// Counts a connection of `viewer` if it `counts`, and takes a place if one is `wanted`. The rate says
+    /// whether the limits allow the connection.
     ///
     /// # Errors
-    /// 429 if it is known that the user has connected too often in this minute. An error of the table.
+    /// The table could not be changed.
     pub(crate) async fn take(
         &self,
         viewer: &Viewer,
         about: String,
-        wanted: bool,
-    ) -> Result<(Rate, Lease, Place), TakeError> {
+        (counts, wanted): (bool, bool),
+    ) -> Result<(Rate, Lease, Place), ReadError> {
         let (with_key, limit) = limit_of(viewer);
         let key = (viewer.user.clone(), with_key);
-        if let Some(left) = self.refused_for(&key) {
-            let left_ms = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
-            let verdict = PlaceVerdict { connects: limit + 1, held: 0, taken: false, left_ms };
-            return Err(TakeError::Refused(Rate { limit, verdict }.too_often()));
-        }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let lease = Lease { place: number, sender: self.sender.clone() };
         let place = Place { place: number, user: viewer.user.to_string(), about };
         let (answer, answered) = oneshot::channel();
-        let request = PlaceRequest { place: place.clone(), with_key, wanted };
+        let request = PlaceRequest { place: place.clone(), with_key, counts, wanted };
         // Sending fails only while the gateway ends.
         let _ = self.sender.send(Message::Take(request, answer));
-        let verdict = answered.await.unwrap_or(Err(ReadError::Interrupted)).map_err(TakeError::Table)?;
+        let verdict = answered.await.unwrap_or(Err(ReadError::Interrupted))?;
         let rate = Rate { limit, verdict };
         if rate.is_exceeded() {
             let left = Duration::from_millis(u64::try_from(verdict.left_ms).unwrap_or_default());
@@ -199,12 +151,6 @@ impl Places {
     }
 }
 
-/// Why no verdict was reached.
-pub(crate) enum TakeError {
-    Refused(ApiError),
-    Table(ReadError),
-}
-
 /// Why places could not be kept.
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
@@ -218,7 +164,6 @@ enum KeepError {
 pub(crate) struct Keeper {
     gateway: String,
     store: Store,
-    audit: Arc<Audit>,
     messages: UnboundedReceiver<Message>,
     /// The places that this gateway holds.
     held: HashMap<i64, Place>,
@@ -226,10 +171,16 @@ pub(crate) struct Keeper {
     late: Vec<i64>,
     /// Whether the table may have other places than `held`.
     lost: bool,
+    /// Since when every renewal has succeeded. After an outage of the database, all gateways seem dead, so
+    /// none is reported until all have had the time to renew.
+    steady_since: Option<Instant>,
+    /// Whether the last statement failed.
+    has_failed: bool,
 }
 
 impl Keeper {
-    /// Keeps the places until `end` is completed. Then frees them.
+    /// Keeps the places until `end` is completed. Then frees them. `end` must wait until the ends of all
+    /// streams are stored.
     pub(crate) async fn run(
         mut self,
         places: Arc<Places>,
@@ -290,6 +241,7 @@ impl Keeper {
         let taken = self.store.take_places(&self.gateway, &freed, &requests, LIMITS).await;
         match taken {
             Ok(taken) => {
+                self.has_failed = false;
                 for ((request, answer), verdict) in requests.into_iter().zip(answers).zip(&taken.verdicts) {
                     if verdict.taken {
                         self.held.insert(request.place.place, request.place);
@@ -300,6 +252,10 @@ impl Keeper {
                 self.lost |= taken.held != Some(self.held.len() as i64);
             }
             Err(error) => {
+                if !self.has_failed {
+                    tracing::warn!(error = chain(&error), "no stream of casts can begin now");
+                }
+                self.has_failed = true;
                 // It is not known what the statement has done.
                 self.lost = true;
                 let error = ReadError::from(error);
@@ -317,9 +273,14 @@ impl Keeper {
     async fn renew(&mut self, places: &Places, ends: &Ends, appender: &Appender) {
         // Without a stream on any gateway, there is nothing to do.
         if self.held.is_empty() && !self.lost && !places.others.load(Ordering::Relaxed) {
+            self.steady_since = None;
             return;
         }
-        match self.try_renew(places, ends, appender).await {
+        let renewed = self.try_renew(places, ends, appender).await;
+        if renewed.is_err() {
+            self.steady_since = None;
+        }
+        match renewed {
             Ok(()) => {}
             Err(KeepError::Store(error)) if error.is_refusal() && self.held.is_empty() => {
                 // The role of this gateway may not keep places, so no stream of casts begins here.
@@ -339,20 +300,27 @@ impl Keeper {
         appender: &Appender,
     ) -> Result<(), KeepError> {
         places.others.store(false, Ordering::Relaxed);
-        let renewed = self.store.renew_places(&self.gateway, self.held.len() as i64).await;
-        let renewed = renewed.inspect_err(|_| places.others.store(true, Ordering::Relaxed))?;
-        if renewed.others > 0 || !renewed.dead.is_empty() {
-            places.others.store(true, Ordering::Relaxed);
-        }
-        if renewed.lost || self.lost {
-            self.rewrite(ends).await?;
-        }
-        if !renewed.dead.is_empty() {
+        loop {
+            let sweeps = self.steady_since.is_some_and(|since| since.elapsed() >= STEADY);
+            let renewed = self.store.renew_places(&self.gateway, self.held.len() as i64, sweeps).await;
+            let renewed = renewed.inspect_err(|_| places.others.store(true, Ordering::Relaxed))?;
+            self.steady_since.get_or_insert_with(Instant::now);
+            if renewed.others > 0 || !renewed.dead.is_empty() {
+                places.others.store(true, Ordering::Relaxed);
+            }
+            if renewed.lost || self.lost {
+                self.rewrite(ends).await?;
+            }
+            if renewed.dead.is_empty() {
+                return Ok(());
+            }
             // The rows are stored before the places are forgotten, so that no stream is missing in the log.
-            appender.append(self.audit.lost(&renewed.dead), Instant::now()).await?;
+            appender.append(lost(&renewed.dead), Instant::now()).await?;
             self.store.forget_places(&renewed.dead).await?;
+            if renewed.dead.len() < MOST_DEAD {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Writes all places again, and ends the streams that have lost theirs.

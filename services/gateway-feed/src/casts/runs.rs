@@ -3,7 +3,7 @@
 //! Deliveries of runs arrive as rows of the ticker. The tail notes which deliveries and which casts are new.
 //! A task then reads these casts together with all deliveries of their runs, and appends the rows that
 //! [`oasis_core::drive`] makes from them. So one read covers every case: a new delivery, a run that was
-//! mapped later than it ended, and the start of the tail, when all casts that have not ended are read.
+//! mapped later than it ended, and the start of the tail, when all casts that a run may still drive are read.
 //!
 //! Every gateway does this. The dedup keys of the rows store each of them once.
 
@@ -12,7 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use oasis_core::cast::{CASTS, CastId, fields, kinds::CHANGES};
+use oasis_core::cast::{
+    CASTS, CastId, fields,
+    kinds::{CHANGES, UPDATED},
+};
 use oasis_core::{Channel, Meta, NewEvent, Source, chain, drive};
 use oasis_store::{AppendError, Appender, CastWithRuns, SelectCasts, Store, StoreError, StoredEvent, Update};
 use tokio::sync::Notify;
@@ -25,6 +28,8 @@ const PAGE: usize = 200;
 /// The pause after a failure. It doubles with each further failure in a row, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The pause after the database has refused the read: a right or a migration is missing.
+const AFTER_REFUSAL: Duration = Duration::from_secs(60);
 /// The kind of a delivery's row.
 const WORKFLOW_RUN: &str = "workflow_run";
 
@@ -41,7 +46,7 @@ pub(crate) struct Runs {
 /// What the task must read.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Whether all casts that have not ended must be read.
+    /// Whether all casts that a run may still drive must be read.
     all: bool,
     deliveries: Vec<i64>,
     casts: Vec<Channel>,
@@ -108,18 +113,14 @@ impl Runs {
         loop {
             self.wake.notified().await;
             while let Some(mut work) = self.next() {
-                match self.catch_up(&mut work).await {
+                let done = self.catch_up(&mut work).await;
+                let is_refused = matches!(&done, Err(DriveError::Store(error)) if error.is_refusal());
+                match done {
                     Ok(()) => {
                         if !pause.is_zero() {
                             tracing::info!("workflow runs drive casts again");
                         }
                         pause = Duration::ZERO;
-                        continue;
-                    }
-                    // The role of this gateway may not read casts. Another gateway may drive them.
-                    Err(DriveError::Store(error)) if error.is_refusal() => {
-                        tracing::warn!(error = chain(&error), "workflow runs do not drive casts here");
-                        self.has_casts.store(false, Ordering::Relaxed);
                         continue;
                     }
                     Err(error) if pause.is_zero() => {
@@ -128,7 +129,7 @@ impl Runs {
                     Err(_) => {}
                 }
                 self.put_back(work);
-                pause = (pause * 2).clamp(PAUSE, LONGEST_PAUSE);
+                pause = if is_refused { AFTER_REFUSAL } else { (pause * 2).clamp(PAUSE, LONGEST_PAUSE) };
                 sleep(pause).await;
             }
         }
@@ -173,13 +174,13 @@ impl Runs {
         Ok(())
     }
 
-    /// Drives all casts that have not ended.
+    /// Drives all casts that a run may still drive.
     async fn drive_all(&self, head: i64) -> Result<(), DriveError> {
         let mut after = None;
         // A cast that is opened meanwhile sets this again.
         self.has_casts.store(false, Ordering::Relaxed);
         loop {
-            let select = SelectCasts::Unfinished { after: after.take(), most: PAGE as i64 };
+            let select = SelectCasts::Driven { after: after.take(), most: PAGE as i64 };
             let read = self.drive_some(select, head).await.inspect_err(|_| {
                 self.has_casts.store(true, Ordering::Relaxed);
             })?;
@@ -200,10 +201,16 @@ impl Runs {
             self.has_casts.store(true, Ordering::Relaxed);
         }
         let events: Vec<NewEvent> = found.casts.iter().filter_map(next_row).collect();
+        let maps: Vec<Option<Channel>> = events.iter().map(maps_run).collect();
         match self.appender.append(events, Instant::now()).await {
-            Ok(_) => Ok(found.casts),
+            Ok(appended) => {
+                // Another row with this dedup key may not have the id of the run. So the cast is read again.
+                let again = maps.into_iter().zip(&appended).filter(|(_, appended)| appended.duplicate);
+                self.waiting().casts.extend(again.filter_map(|(channel, _)| channel));
+                Ok(found.casts)
+            }
             Err(AppendError::Refused(why)) => {
-                tracing::error!(%why, "the table refuses what a workflow run means for a cast");
+                tracing::error!(%why, "the table refused rows that workflow runs require for casts");
                 Ok(found.casts)
             }
             Err(error) => Err(error.into()),
@@ -215,9 +222,15 @@ impl Runs {
 fn next_row(found: &CastWithRuns) -> Option<NewEvent> {
     let cast = CastId::of_channel(&found.cast.channel)?;
     drive(&cast, &found.cast.state, &found.rows()).unwrap_or_else(|why| {
-        tracing::error!(%why, %cast, "no row can say what a workflow run means for this cast");
+        tracing::error!(%why, %cast, "the row that a workflow run requires for this cast is not valid");
         None
     })
+}
+
+/// The cast of a row that changes the status and also sets the run.
+fn maps_run(event: &NewEvent) -> Option<Channel> {
+    let sets_run = event.event.kind.as_str() != UPDATED && event.meta.as_map().contains_key(fields::RUN_ID);
+    sets_run.then(|| event.channel.clone())
 }
 
 fn is_delivery(event: &StoredEvent) -> bool {

@@ -26,6 +26,17 @@ pub(super) const FILES: &[File] = files![
     "app/axis.js",
     "app/base.css",
     "app/beats.js",
+    "app/casts/audit-page.js",
+    "app/casts/audit.js",
+    "app/casts/cast-page.js",
+    "app/casts/casts-page.js",
+    "app/casts/casts.css",
+    "app/casts/errors.js",
+    "app/casts/facts.js",
+    "app/casts/follow.js",
+    "app/casts/index.js",
+    "app/casts/parts.js",
+    "app/casts/rows.js",
     "app/chart.css",
     "app/chart.js",
     "app/controls.css",
@@ -45,7 +56,7 @@ pub(super) const FILES: &[File] = files![
     "app/keys.js",
     "app/kinds.js",
     "app/labels.js",
-    "app/lazy-rooms.js",
+    "app/lazy.js",
     "app/links.js",
     "app/main.js",
     "app/narrow.css",
@@ -95,6 +106,8 @@ pub(super) const FILES: &[File] = files![
     "app/tree.js",
     "app/view.js",
     "client/backoff.js",
+    "client/castquery.js",
+    "client/casts.js",
     "client/connection.js",
     "client/connector.js",
     "client/errors.js",
@@ -150,14 +163,17 @@ impl Part {
         }
     }
 
-    /// The part that a file belongs to.
-    pub(super) fn of_file(path: &str) -> Self {
-        if path.starts_with("app/rooms/") || path.starts_with("client/room") || path == "client/named.js" {
-            Self::Rooms
-        } else if path.starts_with("app/casts/") || path.starts_with("client/cast") {
-            Self::Casts
-        } else {
-            Self::Every
+    /// Whether the pages of this part load a file, and other pages do not. `client/named.js` reads the
+    /// frames of rooms and of casts.
+    pub(super) fn has(self, path: &str) -> bool {
+        let is_shared = path == "client/named.js";
+        let is_of = |name: &str| {
+            path.starts_with(&format!("app/{name}s/")) || path.starts_with(&format!("client/{name}"))
+        };
+        match self {
+            Self::Every => !is_shared && !is_of("room") && !is_of("cast"),
+            Self::Rooms => is_shared || is_of("room"),
+            Self::Casts => is_shared || is_of("cast"),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Answers `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms`, `GET /rooms/{ID}`, `GET /casts`,
-//! `GET /casts/{ID}` and `GET /audit` with the document of the Live Console. The script of the document reads from the address which page to show. A browser
-//! that opens any other address gets a page that says so.
+//! Answers `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms`, `GET /rooms/{ID}`, `GET /casts`, `GET
+//! /casts/{ID}` and `GET /audit` with the document of the Live Console. The script of the document reads
+//! from the address which page to show. A browser that opens any other address gets a page that says so.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};
@@ -94,8 +94,8 @@ impl Page {
 
     fn exists(self) -> Result<(), ApiError> {
         match self {
-            // The script of the page finds out whether the room or the cast exists, and whether the reader may
-            // read it.
+            // The script of the page finds out whether the room or the cast exists, and whether the reader
+            // may read it.
             Self::Top | Self::Task | Self::Rooms | Self::Room | Self::Casts | Self::Cast => Ok(()),
             Self::NoSuchTask => Err(ApiError::not_found().hint("a task name looks like DEV-CICDL-0031")),
             Self::NoSuchRoom => Err(ApiError::not_found()

@@ -10,6 +10,9 @@ use crate::access::{Subject, Viewer};
 
 /// What a subscriber holds until it is dropped, such as a slot of a limited number.
 pub(crate) trait Permit: Send + Sync + 'static {
+    /// The subscriber begins. An admission that is repeated before has not begun.
+    fn began(&mut self) {}
+
     /// The subscriber has sent these frames.
     fn sent(&mut self, _frames: &[u8]) {}
 

@@ -41,7 +41,6 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 /// Serves one client. See the head of this file.
 pub(crate) struct Subscriber<S: Stream> {
     client: Client<S>,
-    /// `None` for a subscriber without a deadline and without a subject.
     ending: Option<Ending>,
     ended: bool,
     permit: S::Permit,
@@ -52,8 +51,9 @@ impl<S: Stream> Subscriber<S> {
     pub(crate) fn new(
         topics: &Arc<Topics<S>>,
         (topic, want, begin): (S::Topic, S::Want, Begin),
-        Admitted { permit, ending, over }: Admitted<S::Permit>,
+        Admitted { mut permit, ending, over }: Admitted<S::Permit>,
     ) -> Self {
+        permit.began();
         let topic = topics.join(topic);
         let client = Client {
             pulse: topic.subscribe(),

@@ -12,6 +12,7 @@ mod folded;
 mod followed;
 mod snapshots;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,16 +21,14 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use oasis_core::cast::{CASTS, fields};
 use oasis_core::{CastState, Meta, Ts};
-use oasis_store::{Filter, Store, StoredEvent};
+use oasis_store::{Filter, Place, Store, StoredEvent};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::slots::{Slot, Slots};
 use crate::access::{NotAdmitted, Revocations, Viewer};
 use crate::batch::ReadError;
-use crate::casts::{
-    Audit, Client, Lease, OpenStream, Places, Rate, TakeError, no_such_cast, not_yours, unavailable,
-};
+use crate::casts::{Audit, Client, Lease, OpenStream, Places, Rate, no_such_cast, not_yours, unavailable};
 use crate::directory::Directory;
 use crate::fanout::admission::{Admission, Permit};
 use crate::fanout::ends::CloseReason;
@@ -86,23 +85,35 @@ pub(crate) struct Follower {
     pub(crate) client: Client,
     /// How often the user has connected, once this is known.
     pub(crate) rate: OnceLock<Rate>,
+    /// Whether the request has been counted. A decision may be repeated.
+    pub(crate) is_counted: AtomicBool,
 }
 
 /// What a subscriber holds.
 pub(crate) struct Seat {
-    /// Declared first, so that the end of the stream is reported before its place is free.
-    stream: OpenStream,
-    _lease: Lease,
-    _slot: Slot,
+    audit: Arc<Audit>,
+    /// What the stream needs to begin. `None` once it has begun.
+    waiting: Option<(Place, Lease, Slot)>,
+    stream: Option<OpenStream>,
 }
 
 impl Permit for Seat {
+    fn began(&mut self) {
+        if let Some((place, lease, slot)) = self.waiting.take() {
+            self.stream = Some(self.audit.opened(place, Box::new((lease, slot))));
+        }
+    }
+
     fn sent(&mut self, frames: &[u8]) {
-        self.stream.sent(frames);
+        if let Some(stream) = &mut self.stream {
+            stream.sent(frames);
+        }
     }
 
     fn ended(&mut self, reason: CloseReason) {
-        self.stream.ended(reason);
+        if let Some(stream) = &mut self.stream {
+            stream.ended(reason);
+        }
     }
 }
 
@@ -194,6 +205,7 @@ impl Stream for CastEvents {
         Box::pin(async move {
             let viewer = &follower.viewer;
             self.revocations.check(viewer)?;
+            self.places.check(viewer)?;
             let may_follow = match self.may_follow(viewer, followed).await {
                 Err(NotAdmitted::Unavailable(error)) => return Err(NotAdmitted::Unavailable(error)),
                 decided => decided,
@@ -204,11 +216,9 @@ impl Stream for CastEvents {
                 Followed::Own(_) => None,
             };
             let about = Audit::about(cast, &follower.client).to_string();
-            let taken = self.places.take(viewer, about, may_follow.is_ok()).await;
-            let (rate, lease, place) = taken.map_err(|error| match error {
-                TakeError::Refused(error) => NotAdmitted::Refused(error),
-                TakeError::Table(error) => NotAdmitted::Unavailable(unavailable(error)),
-            })?;
+            let counts = !follower.is_counted.swap(true, Ordering::Relaxed);
+            let taken = self.places.take(viewer, about, (counts, may_follow.is_ok())).await;
+            let (rate, lease, place) = taken.map_err(|error| NotAdmitted::Unavailable(unavailable(error)))?;
             // If the decision is repeated, the answer has begun already.
             let _ = follower.rate.set(rate);
             if rate.is_exceeded() {
@@ -219,7 +229,7 @@ impl Stream for CastEvents {
                 return Err(rate.too_many_streams().into());
             }
             let place_of = lease.subject();
-            let seat = Seat { stream: self.audit.opened(place), _lease: lease, _slot: slot };
+            let seat = Seat { audit: self.audit.clone(), waiting: Some((place, lease, slot)), stream: None };
             let mut admission = Admission::of_viewer(seat, viewer, Ts::clamped(Timestamp::now()));
             admission.subjects.push(place_of);
             let longest = (Instant::now() + LONGEST, CloseReason::Timeout);

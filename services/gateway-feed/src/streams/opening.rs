@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::unfold;
 use http_body_util::StreamBody;
+use hyper::StatusCode;
 use hyper::body::Frame;
 use oasis_service::ApiError;
 use oasis_service::response::{Body, boxed};
@@ -111,7 +112,10 @@ impl<S: Stream> Opening<S> {
             }
             match timeout(DECIDE_WITHIN, self.admitted()).await {
                 Ok(Ok(admitted)) => return Outcome::Admitted(Box::new(self.subscriber(admitted))),
-                Ok(Err(NotAdmitted::Refused(_))) => return close(CloseReason::Refused),
+                Ok(Err(NotAdmitted::Refused(error))) => {
+                    let is_limit = error.status() == StatusCode::TOO_MANY_REQUESTS;
+                    return close(if is_limit { CloseReason::TooMany } else { CloseReason::Refused });
+                }
                 Ok(Err(NotAdmitted::Unavailable(_))) | Err(_) => sleep(subscriber::RETRY).await,
             }
         }

@@ -330,7 +330,7 @@ async fn a_gateway_without_the_right_to_append_still_shows_the_agents() {
         .batch_execute(&format!(
             "CREATE ROLE {role} LOGIN PASSWORD 'pw'; \
              GRANT SELECT ON oasis_events, oasis_feed_state, oasis_channels TO {role}; \
-             GRANT EXECUTE ON FUNCTION oasis_places_renew(text, bigint) TO {role}; \
+             GRANT EXECUTE ON FUNCTION oasis_places_renew(text, bigint, boolean) TO {role}; \
              CREATE POLICY p ON oasis_events TO {role} USING (true); \
              CREATE POLICY p ON oasis_channels TO {role} USING (true); \
              CREATE POLICY p ON oasis_feed_state TO {role} USING (true)"

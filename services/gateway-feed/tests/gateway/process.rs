@@ -113,9 +113,14 @@ fn event(number: usize) -> String {
 
 /// Waits until the result of a query is true.
 pub(crate) async fn until(client: &tokio_postgres::Client, sql: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    until_within(client, sql, Duration::from_secs(30)).await;
+}
+
+/// As [`until`], but waits at most for this time.
+pub(crate) async fn until_within(client: &tokio_postgres::Client, sql: &str, time: Duration) {
+    let deadline = Instant::now() + time;
     while !client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
-        assert!(Instant::now() < deadline, "the result was false for 30 s: {sql}");
+        assert!(Instant::now() < deadline, "the result was false for {} s: {sql}", time.as_secs());
         tokio::time::sleep(POLL).await;
     }
 }

@@ -12,7 +12,7 @@ use crate::fanout::ends::CloseReason;
 use crate::fanout::stream::{EndRow, Rendered};
 
 /// The maximum number of casts that a subscriber keeps. Of more casts, those that have ended are forgotten.
-const MOST_KEPT: usize = 2_000;
+const MOST_KEPT: usize = 1_500;
 
 /// The states of a subscriber's casts after its last row. A cast that is not opened yet has no state.
 pub(crate) type Folded = HashMap<Channel, CastState>;
@@ -73,7 +73,8 @@ pub(super) fn fold(
             let mut frames = Frames { cast_id, wanted: &want.events, out };
             let changed = match &before {
                 Some(before) if before.last_id > 0 => changed_fields(before, &after),
-                Some(_) | None => all_fields(&after),
+                Some(_) => known_fields(&after),
+                None => all_fields(&after),
             };
             let status = (CastEvent::Status, changed);
             let is_end =
@@ -95,6 +96,16 @@ pub(super) fn fold(
         folded.retain(|_, state| !state.status.is_final());
     }
     None
+}
+
+/// The fields of a cast whose earlier rows are not known. At the end, a field that is not in the row may have
+/// a value. Before, a new attempt has begun, and has no such values.
+fn known_fields(after: &CastState) -> Map<String, Value> {
+    let mut members = all_fields(after);
+    members.retain(|name, value| {
+        !value.is_null() || (!after.status.is_final() && fields::OF_ATTEMPT.contains(&name.as_str()))
+    });
+    members
 }
 
 /// The state before a row of a cast of the user that the subscriber does not know, because the cast ended

@@ -20,8 +20,11 @@ use crate::fanout::stream::{GapReason, Snapshot};
 
 /// The number of rows of one read of a cast's history.
 const ROWS: i64 = 500;
-/// The maximum number of a user's casts with which a connection begins: those that have changed last.
+/// The maximum number of a user's casts with which a connection begins: of those that have not ended, and of
+/// those that have changed.
 const MOST_CASTS: usize = 1_000;
+/// The number of casts that a connection knows in addition: those that have changed last.
+const LATEST: i64 = 100;
 
 /// The maximum number of reads of the casts of a user at the same time.
 const READS: usize = 4;
@@ -155,28 +158,28 @@ impl Snapshots {
         let head = self.directory.head();
         // The semaphore is never closed.
         let turn = self.reads.acquire().await.ok();
-        let mut found = self.store.latest_casts(user, MOST_CASTS as i64).await?;
+        let most = (MOST_CASTS as i64, LATEST);
+        let mut found = self.store.casts_to_follow(user, after, most).await?;
         drop(turn);
         if found.head < head {
             return Err(ReadError::Stale);
         }
         found.states.sort_unstable_by_key(|cast| cast.state.last_id);
         let mut out = Vec::new();
-        if let (Some(after), Some(oldest)) = (after, found.states.first())
-            && found.states.len() == MOST_CASTS
-            && oldest.state.last_id > after
-        {
-            out.extend_from_slice(&gap(after, oldest.state.last_id - 1, GapReason::TooMany));
+        let is_new = |state: &CastState| match after {
+            Some(after) => state.last_id > after,
+            None => !state.status.is_final(),
+        };
+        let shown = || found.states.iter().map(|cast| &cast.state).filter(|state| is_new(state));
+        let (shown, oldest) = (shown().count(), shown().next().map_or(0, |oldest| oldest.last_id));
+        if shown >= MOST_CASTS {
+            out.extend_from_slice(&gap(after.unwrap_or_default(), oldest - 1, GapReason::TooMany));
         }
         for found in &found.states {
             let (state, cast_id) = (&found.state, found.channel.id().unwrap_or_default());
-            let is_new = match after {
-                Some(after) => state.last_id > after,
-                None => !state.status.is_final(),
-            };
             let mut events = vec![(CastEvent::Status, all_fields(state))];
             events.extend(state.status.is_final().then(|| complete(state)));
-            if is_new {
+            if is_new(state) {
                 let mut frames = Frames { cast_id, wanted: &want.events, out: &mut out };
                 frames.row(state.last_id, &events, state.updated_at);
             }

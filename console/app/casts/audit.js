@@ -1,0 +1,76 @@
+// Reads rows of the audit log, and puts each row into words.
+
+import { isObject, toId } from "../../client/wire.js";
+import { duration } from "../time.js";
+
+/**
+ * @typedef {object} AuditRow
+ * @property {number} id
+ * @property {string} action
+ * @property {string} createdAt
+ * @property {string | null} [userId] Missing if the request had no valid credential.
+ * @property {string | null} [castId] Missing for a stream of all casts of a user.
+ * @property {string} [ip]
+ * @property {string} [userAgent]
+ * @property {string} [reason] Why a stream ended.
+ * @property {number | null} [duration] In milliseconds.
+ * @property {number | null} [messages]
+ * @property {string} [path] The path of a refused request.
+ * @property {number} [status]
+ * @property {string} [code]
+ * @property {number} [count] How many refusals this row counts, if it counts several.
+ */
+
+const OPENED = "cast.sse_connection_opened";
+const CLOSED = "cast.sse_connection_closed";
+const REFUSED = "cast.sse_connection_failed";
+
+/** The choices of the filter by action. */
+export const CHOICES = [
+  { action: "", name: "all" },
+  { action: OPENED, name: "opened" },
+  { action: CLOSED, name: "closed" },
+  { action: REFUSED, name: "refused" },
+];
+
+/**
+ * @param {unknown} body
+ * @returns {{ rows: AuditRow[], next: number | null }} `next` is the `before` of the next page; null if this
+ *   is the last page.
+ */
+export function toAudit(body) {
+  const { rows, next } = isObject(body) ? body : { rows: null, next: null };
+  return { rows: Array.isArray(rows) ? rows : [], next: toId(next) };
+}
+
+/** @param {string} word */
+const spaced = (word) => word.replaceAll("_", " ");
+
+/**
+ * The icon, the word and the details of a row.
+ *
+ * @param {AuditRow} row
+ * @returns {{ sign: import("../labels.js").Icon, word: string, details: string }}
+ */
+export function auditRow({ action, reason = "", duration: ms, messages, status, code, path, count }) {
+  switch (action) {
+    case OPENED:
+      return { sign: "working", word: "opened", details: "" };
+    case CLOSED: {
+      const events =
+        messages != null && `${messages.toLocaleString()} ${messages === 1 ? "event" : "events"}`;
+      const parts = [spaced(reason), ms != null && `after ${duration(ms)}`, events];
+      return { sign: "stopped", word: "closed", details: parts.filter(Boolean).join(", ") };
+    }
+    case REFUSED: {
+      const parts = [
+        count !== undefined && `${count.toLocaleString()} more refusals in a minute`,
+        [status, code].filter(Boolean).join(" "),
+        path,
+      ];
+      return { sign: "lost", word: "refused", details: parts.filter(Boolean).join(", ") };
+    }
+    default:
+      return { sign: "info", word: spaced(action.replace(/^cast\./, "")), details: "" };
+  }
+}
