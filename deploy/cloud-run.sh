@@ -36,6 +36,7 @@ Environment variables, with their defaults in parentheses:
   JWT_ISSUER        comma-separated issuers of JSON Web Tokens
   JWT_AUDIENCE      comma-separated audiences of JSON Web Tokens
   CORS_ORIGINS      comma-separated origins whose pages may use rooms with the cookie of a session
+  TRUSTED_PROXY_HOPS  proxies that append to X-Forwarded-For (1); 2 behind an external load balancer
   RESOURCES         workloads of repositories and services (RESOURCES of webhook-ingest and deploy-watcher)
   WITHOUT_PREVIOUS  yes to deploy without oasis-webhook-secret-previous, at the end of a rotation
 
@@ -266,7 +267,7 @@ else
   variables+=("JWT_PUBLIC_KEYS=$public_key")
 fi
 # The proxy of Cloud Run appends the address of the client to X-Forwarded-For.
-variables+=('TRUSTED_PROXY_HOPS=1')
+variables+=("TRUSTED_PROXY_HOPS=${TRUSTED_PROXY_HOPS:-1}")
 environment+=(--update-env-vars "^;^$(with_semicolons "${variables[@]}")")
 if [[ " ${unmounted[*]} " == *' READ_TOKENS '* ]]; then
   printf 'note: the secret oasis-read-tokens does not exist, so anyone can read the feed\n' >&2

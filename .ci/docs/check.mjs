@@ -256,6 +256,8 @@ const BLOCKS = [
   ["docs/terminal.md", "PR #100 merged", because("a test of the command line checks this output")],
   ["docs/figures.md", "cargo bench-all", because("it takes half an hour and needs an idle machine")],
   ["console/client/README.md", "<script", because("console/tests/browser/readme.test.js runs it")],
+  ["docs/casts.md", "SELECT user_id", sql],
+  ["console/client/README.md", "castProfile(", because("console/tests/client/casts.test.js runs it")],
   ["console/client/README.md", "resourceProfile(", because("console/tests/client/resources.test.js runs it")],
 ];
 const RUNNERS = {

@@ -25,6 +25,7 @@ const ROOMS = "it needs a room of this name; tests of the command line run these
  * what to do. The first matching entry applies.
  */
 const EXAMPLES = [
+  ["oasis audit", because("it needs the database; check.mjs runs this command")],
   ["oasis keys", because(KEYS)],
   ["oasis logs", because(ROOMS)],
   ["oasis rooms", because(ROOMS)],

@@ -70,7 +70,7 @@ pub struct IdentityArgs {
     pub jwt_audience: List,
 
     /// Comma-separated secrets of Auth.js (next-auth 5), which open the session cookies of its users; each
-    /// needs at least 32 bytes. Without this setting, AUTH_SECRET counts
+    /// needs at least 32 bytes. If this is not set, AUTH_SECRET is used
     #[arg(
         long,
         env = "AUTHJS_SECRET",

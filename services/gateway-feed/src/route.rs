@@ -212,7 +212,10 @@ impl Route {
             }
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static("ETag, Link, Retry-After, X-VTID, X-Request-Id"),
+                HeaderValue::from_static(
+                    "ETag, Link, Retry-After, X-VTID, X-Request-Id, X-RateLimit-Limit, \
+                     X-RateLimit-Remaining, X-RateLimit-Reset",
+                ),
             );
         }
     }
