@@ -29,8 +29,8 @@ COMMENT ON TABLE {schema}.oasis_places IS 'OASIS DevHub: open streams of casts.'
 COMMENT ON TABLE {schema}.oasis_place_counts IS 'OASIS DevHub: streams of casts opened in each minute.';
 
 -- Lets one session at a time change places. Returns the time after the wait for the lock, and whether the
--- gateway is known and counts as dead. The commit is asynchronous: after a crash of the server, the gateways
--- write their places again.
+-- gateway is not known or counts as dead. The commit is asynchronous: after a crash of the server, the
+-- gateways write their places again.
 CREATE FUNCTION {schema}.oasis_places_lock(gateway text, OUT now timestamptz, OUT was_dead boolean)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -40,7 +40,7 @@ BEGIN
     LOCK TABLE {schema}.oasis_place_holders IN EXCLUSIVE MODE;
     now := clock_timestamp();
     was_dead := coalesce((SELECT h.renewed_at < now - interval '20 seconds'
-        FROM {schema}.oasis_place_holders AS h WHERE h.holder = gateway), false);
+        FROM {schema}.oasis_place_holders AS h WHERE h.holder = gateway), true);
 END
 $$;
 
@@ -48,21 +48,24 @@ $$;
 -- `counts` counts for the minute of its user. If the user has opened too many streams in this minute, or
 -- `wants` is false, or the user holds `most` places, the request gets no place. The answer has a row for each
 -- request: how often the user has connected in this minute, how many places the user held before, and whether
--- the request got a place. The last row has no place: `counted` is the number of places that the gateway
--- holds afterwards, or -1 if the gateway counted as dead before.
+-- the request got a place. The last row has no place: `was_dead` is true if the gateway was not known before,
+-- or counted as dead. Then it must write the places that it holds again.
+--
+-- The tables are empty at first, and later have thousands of rows that come and go. Without enable_seqscan,
+-- the plans that the function keeps would read whole tables.
 CREATE FUNCTION {schema}.oasis_places_take(
     gateway text, freed bigint[], places bigint[], users text[], with_keys boolean[], counts boolean[],
     wants boolean[], abouts text[], most integer, most_connects integer, most_connects_with_key integer,
     OUT place bigint, OUT connects integer, OUT held integer, OUT taken boolean, OUT left_ms integer,
-    OUT counted bigint
+    OUT was_dead boolean
 ) RETURNS SETOF record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
     now timestamptz;
-    was_dead boolean;
     this_minute timestamptz;
     nth integer;
 BEGIN
@@ -87,8 +90,6 @@ BEGIN
         END IF;
         RETURN NEXT;
     END LOOP;
-    counted := CASE WHEN was_dead THEN -1
-        ELSE (SELECT count(*) FROM {schema}.oasis_places AS p WHERE p.holder = gateway) END;
     place := NULL;
     RETURN NEXT;
 END
@@ -155,6 +156,7 @@ CREATE FUNCTION {schema}.oasis_places_rewrite(
 ) RETURNS SETOF bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off
 AS $$
 DECLARE
     now timestamptz;

@@ -64,9 +64,9 @@ pub struct PlaceVerdict {
 pub struct TakenPlaces {
     /// A verdict for each request, in their order.
     pub verdicts: Vec<PlaceVerdict>,
-    /// How many places the gateway holds now. `None` if the gateway counted as dead, so that it must write
-    /// its places again.
-    pub held: Option<i64>,
+    /// Whether the gateway was not known, or counted as dead. Then it must write the places that it holds
+    /// again.
+    pub was_dead: bool,
 }
 
 /// The answer of [`Store::renew_places`].
@@ -112,7 +112,7 @@ impl Store {
             (&limits.connects_with_key, Type::INT4),
         ];
         let rows = self.read(async |client| client.query_typed(&sql, &params).await).await?;
-        let mut answer = TakenPlaces { verdicts: Vec::with_capacity(requests.len()), held: None };
+        let mut answer = TakenPlaces { verdicts: Vec::with_capacity(requests.len()), was_dead: false };
         for row in &rows {
             if row.try_get::<_, Option<i64>>("place")?.is_some() {
                 answer.verdicts.push(PlaceVerdict {
@@ -122,7 +122,7 @@ impl Store {
                     left_ms: row.try_get("left_ms")?,
                 });
             } else {
-                answer.held = Some(row.try_get("counted")?).filter(|counted| *counted >= 0);
+                answer.was_dead = row.try_get("was_dead")?;
             }
         }
         Ok(answer)

@@ -238,6 +238,7 @@ impl Keeper {
         if requests.is_empty() && freed.is_empty() {
             return;
         }
+        let had_places = !self.held.is_empty();
         let taken = self.store.take_places(&self.gateway, &freed, &requests, LIMITS).await;
         match taken {
             Ok(taken) => {
@@ -249,7 +250,7 @@ impl Keeper {
                     // The client may have left. Then its lease frees the place.
                     let _ = answer.send(Ok(*verdict));
                 }
-                self.lost |= taken.held != Some(self.held.len() as i64);
+                self.lost |= had_places && taken.was_dead;
             }
             Err(error) => {
                 if !self.has_failed {

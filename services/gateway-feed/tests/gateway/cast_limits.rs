@@ -19,7 +19,7 @@ const LOST_WITHIN: Duration = Duration::from_secs(60);
 const TOO_MANY: StatusCode = StatusCode::TOO_MANY_REQUESTS;
 
 /// Opens a stream. Returns the status if the request is refused.
-async fn follow(gateway: &Gateway, path: &str, token: &str) -> Result<Feed, StatusCode> {
+pub(crate) async fn follow(gateway: &Gateway, path: &str, token: &str) -> Result<Feed, StatusCode> {
     let bearer = format!("Bearer {token}");
     let path = format!("{CASTS}{path}");
     let feed = Feed::try_open_path(gateway.address, &path, &[("authorization", &bearer)]).await.unwrap();
@@ -27,7 +27,7 @@ async fn follow(gateway: &Gateway, path: &str, token: &str) -> Result<Feed, Stat
 }
 
 /// Waits until the gateways can decide who may read.
-async fn ready(gateways: &[Gateway]) {
+pub(crate) async fn ready(gateways: &[Gateway]) {
     for gateway in gateways {
         assert_eq!(read(gateway, "", &token("nobody", 600)).await.status, StatusCode::OK);
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "test helpers report failures by panicking")]
 
 mod agents;
+mod cast_audit;
 mod cast_limits;
 mod cast_requests;
 mod cast_runs;
