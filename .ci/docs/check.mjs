@@ -257,7 +257,7 @@ const BLOCKS = [
   ["docs/figures.md", "cargo bench-all", because("it takes half an hour and needs an idle machine")],
   ["console/client/README.md", "<script", because("console/tests/browser/readme.test.js runs it")],
   ["docs/casts.md", "SELECT user_id", sql],
-  ["console/client/README.md", "castProfile(", because("console/tests/client/casts.test.js runs it")],
+  ["console/client/README.md", "castProfile(", because("console/tests/client/casts-readme.test.js runs it")],
   ["console/client/README.md", "resourceProfile(", because("console/tests/client/resources.test.js runs it")],
 ];
 const RUNNERS = {

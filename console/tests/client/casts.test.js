@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { castProfile, mergeCast, queryCast, queryCasts } from "../../client/casts.js";
@@ -386,21 +383,4 @@ test("queries read a cast and pages of casts, and only http(s) addresses are lin
   await server.refuse(200, json, "[]");
   await assert.rejects(wrong, { code: "bad_answer" });
   await assert.rejects(queryCast("..", { url: server.url }), /the id of a cast/);
-});
-
-test("the README's example prints the state of a cast", options, async (t) => {
-  const server = await Server.start(t);
-  const readme = await readFile(new URL("../../client/README.md", import.meta.url), "utf8");
-  const example = /## Casts\n[^]*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
-  const program = example
-    .replace("./client/casts.js", new URL("../../client/casts.js", import.meta.url))
-    .replace("./client/index.js", new URL("../../client/index.js", import.meta.url))
-    .replaceAll(/https:\/\/(gateway|shop)\.example/g, server.url);
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", program]);
-  t.after(() => child.kill());
-  await server.refuse(200, {}, "secret");
-  const { request } = await server.stream(whole({ status: "failed", errorMessage: "no" }, 7));
-  assert.equal(request.headers.authorization, "Bearer secret");
-  const [printed] = await once(child.stdout, "data");
-  assert.match(String(printed), /^failed \S+ \S+ no\n$/);
 });
