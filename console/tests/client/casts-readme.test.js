@@ -21,7 +21,7 @@ const CAST = {
 test("the README's example prints the state of a cast", { timeout: 60_000 }, async (t) => {
   const server = await Server.start(t);
   const readme = await readFile(new URL("../../client/README.md", import.meta.url), "utf8");
-  const example = /## Casts\n[^]*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
+  const example = /## Casts\n.*?```js\n(.*?)```/s.exec(readme)?.[1] ?? "";
   const program = example
     .replace("./client/casts.js", new URL("../../client/casts.js", import.meta.url))
     .replace("./client/index.js", new URL("../../client/index.js", import.meta.url))
