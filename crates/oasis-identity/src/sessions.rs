@@ -116,7 +116,7 @@ impl Sessions {
                 cookies.iter().filter_map(|(found, value)| Some((number(found)?, *value))).collect();
             chunks.sort_by_key(|(number, _)| *number);
             let value: String = chunks.iter().map(|(_, value)| *value).collect();
-            (!chunks.is_empty()).then_some(Session { nth, value })
+            (!value.is_empty()).then_some(Session { nth, value })
         })
     }
 
