@@ -142,13 +142,24 @@ async fn a_run_counts_although_it_was_mapped_late_or_no_gateway_was_running() {
     open(&first, json!({"id": "away", "owner": "ann", "runId": "4"})).await;
     open(&first, json!({"id": "by-title", "owner": "ann", "repository": "acme/shop"})).await;
     open(&first, json!({"id": "idle", "owner": "ann", "runId": "9"})).await;
+    // The run of this cast starts again later.
+    let of_again = |attempt: i64, conclusion: &str| {
+        json!({"run_id": 6, "attempt": attempt,
+        "status": "completed", "conclusion": conclusion})
+    };
+    append(&appender, vec![delivery(6, of_again(1, "failure"))]).await;
+    open(&first, json!({"id": "again", "owner": "ann", "runId": "6"})).await;
+    until_status(&first, "again", &ann, "failed").await;
     first.stop().await;
+    append(&appender, vec![delivery(7, of_again(2, "success"))]).await;
     let of_title = json!({"run_id": 5, "cast": "by-title", "status": "completed", "conclusion": "failure"});
     append(&appender, vec![delivery(4, end(4)), delivery(5, of_title)]).await;
     insert(&postgres(&db.url).await, "DEV-CICDL-0031", "info", 5_000).await;
     let second = gateway(&db.url).await;
     until_status(&second, "away", &ann, "succeeded").await;
     until_status(&second, "by-title", &ann, "failed").await;
+    let again = until_status(&second, "again", &ann, "succeeded").await;
+    assert_eq!((&again["attempt"], &again["errorMessage"]), (&json!(2), &Value::Null));
     assert_eq!(read(&second, "/idle", &ann).await.json()["status"], "queued");
     second.stop().await;
 }

@@ -77,8 +77,8 @@ pub(super) fn fold(
                 None => all_fields(&after),
             };
             let status = (CastEvent::Status, changed);
-            let is_end =
-                after.status.is_final() && before.as_ref().is_none_or(|before| before.status != after.status);
+            let outcome = |cast: &CastState| (cast.attempt, cast.status);
+            let is_end = after.status.is_final() && before.as_ref().map(outcome) != Some(outcome(&after));
             match followed {
                 Followed::Cast(_) if after.status.is_final() => {
                     frames.end(*id, &[status, end(&after)], mark.ts);
@@ -146,4 +146,73 @@ fn progress_of(meta: &Map<String, Value>, state: Option<&CastState>) -> Option<M
     let members = meta.iter().filter(|(name, value)| is_valid(name, value));
     let members: Map<String, Value> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
     (!members.is_empty()).then_some(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use oasis_core::Kind;
+    use oasis_core::cast::CastId;
+    use serde_json::json;
+
+    use super::*;
+
+    /// The events and their data that these rows of the cast `c` have.
+    fn frames(folded: &mut Folded, rows: &[(&str, Value)]) -> Vec<(String, Value)> {
+        let user: Arc<str> = "ann".into();
+        let at: Ts = "2026-01-02T03:04:05Z".parse().unwrap();
+        let channel = CastId::parse("c").unwrap().channel().clone();
+        let marks: Vec<(CastMark, String)> = rows
+            .iter()
+            .map(|(kind, meta)| {
+                let (channel, kind) = (channel.clone(), Kind::stored(kind));
+                (CastMark { channel, kind, ts: at, recorded_at: at }, meta.to_string())
+            })
+            .collect();
+        let rendered: Vec<_> = (10..)
+            .zip(&marks)
+            .map(|(id, (mark, meta))| Rendered { id, mark, bytes: meta.as_bytes() })
+            .collect();
+        let want = CastWant { user: user.clone(), events: Vec::new() };
+        let mut out = Vec::new();
+        assert_eq!(fold(folded, &Followed::Own(user), &want, &rendered, &mut out), None);
+        let text = String::from_utf8(out).unwrap();
+        let read = |block: &str| {
+            let field =
+                |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+            let mut data: Map<String, Value> = serde_json::from_str(&field("data: ")).unwrap();
+            data.retain(|name, _| !["castId", "timestamp"].contains(&name.as_str()));
+            (field("event: "), Value::Object(data))
+        };
+        text.split_terminator("\n\n").map(read).collect()
+    }
+
+    #[test]
+    fn a_late_result_of_an_unknown_cast_does_not_hide_what_the_client_knows() {
+        let artifact = json!({"owner": "ann", "attempt": 1, "artifactUrl": "https://example.com/a"});
+        let shown = frames(&mut Folded::new(), &[("cast.succeeded", artifact)]);
+        let expected = json!({"status": "succeeded", "artifactUrl": "https://example.com/a"});
+        assert_eq!(shown[0], ("status".to_owned(), expected));
+        assert_eq!(shown[1].0, "complete");
+    }
+
+    #[test]
+    fn a_new_attempt_of_an_unknown_cast_begins_without_the_fields_of_the_attempt_before() {
+        let started = json!({"owner": "ann", "attempt": 2, "startedAt": "2026-01-02T03:04:05Z"});
+        let shown = frames(&mut Folded::new(), &[("cast.started", started)]);
+        let expected = json!({"status": "running", "startedAt": "2026-01-02T03:04:05.000Z",
+            "finishedAt": null, "duration": null, "artifactUrl": null, "errorMessage": null});
+        assert_eq!(shown, [("status".to_owned(), expected)]);
+    }
+
+    #[test]
+    fn an_attempt_that_ends_at_once_is_complete_again() {
+        let opened = json!({"owner": "ann"});
+        let failed = |attempt: i32| json!({"owner": "ann", "attempt": attempt, "errorMessage": "no"});
+        let rows = [("cast.queued", opened), ("cast.failed", failed(1)), ("cast.failed", failed(2))];
+        let names: Vec<String> =
+            frames(&mut Folded::new(), &rows).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["status", "status", "complete", "status", "complete"]);
+    }
 }
