@@ -38,7 +38,7 @@ pub(super) async fn run(
     plan: &Plan,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let (mut ours, mut theirs) = (Delays::default(), Delays::default());
+    let (mut ours, mut theirs, mut without) = (Delays::default(), Delays::default(), Delays::default());
     for (round, name) in (1..=plan.rounds).zip(DATABASES) {
         let database = stack.database(name).await?;
         // The table gets a history, because every query plan is fast on an empty table.
@@ -49,8 +49,9 @@ pub(super) async fn run(
         ensure!(started == plan.deliveries() as i64, "{started} casts have started");
         report.progress(format_args!("delay: round {round} of {}: ours is measured", plan.rounds));
         if let Ok(nats) = nats {
-            measure(stack, Source::Theirs(nats), plan, &mut theirs, report).await?;
-            report.progress(format_args!("delay: round {round} of {}: the peer too", plan.rounds));
+            measure(stack, Source::Theirs(nats, Some(&database)), plan, &mut theirs, report).await?;
+            measure(stack, Source::Theirs(nats, None), plan, &mut without, report).await?;
+            report.progress(format_args!("delay: round {round} of {}: the peers too", plan.rounds));
         }
     }
     let arrived = Samples::new(ours.arrived);
@@ -61,12 +62,17 @@ pub(super) async fn run(
     let answered = Samples::new(ours.answered);
     report.row(Row::of("delay from a delivery to its answer, which follows the commit", "ms", &answered));
     if nats.is_ok() {
-        let name = Nats::NAME;
-        let arrived = Samples::new(theirs.arrived);
-        report.row(Row::of(format!("{name}: {what}, median"), "ms", &arrived).cpu(theirs.cpu));
-        report.row(Row::single(format!("{name}: {what}, p99"), "ms", arrived.quantile(0.99)));
-        let ratio = format!("ratio to {name}: median {what}");
-        report.row(Row::ratio(&ratio, &ours.medians, &theirs.medians).bar(Bar::AtMost(2.0)));
+        let ratio = |name, delays: &Delays| {
+            Row::ratio(&format!("ratio to {name}: median {what}"), &ours.medians, &delays.medians)
+        };
+        let ratios = [ratio(Nats::NAME, &theirs).bar(Bar::AtMost(2.0)), ratio(Nats::WITHOUT, &without)];
+        let peers = [(Nats::NAME, theirs), (Nats::WITHOUT, without)];
+        for ((name, delays), ratio) in peers.into_iter().zip(ratios) {
+            let arrived = Samples::new(delays.arrived);
+            report.row(Row::of(format!("{name}: {what}, median"), "ms", &arrived).cpu(delays.cpu));
+            report.row(Row::single(format!("{name}: {what}, p99"), "ms", arrived.quantile(0.99)));
+            report.row(ratio);
+        }
     }
     report.note(format!(
         "delay: {} deliveries in each of {} rounds, 20 a second, after {} deliveries to warm up; each starts \
@@ -74,7 +80,12 @@ pub(super) async fn run(
          at the start",
         plan.samples, plan.rounds, plan.warm_up, plan.history
     ));
-    report.note(format!("{}: no event is stored anywhere; the sides take turns", Nats::NAME));
+    report.note(format!(
+        "{}: one UPDATE finds the run's cast and stores its status, in autocommit, before the status is \
+         published; {}: nothing is stored; all three take turns",
+        Nats::NAME,
+        Nats::WITHOUT
+    ));
     Ok(())
 }
 

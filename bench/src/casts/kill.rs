@@ -30,7 +30,7 @@ pub(super) async fn run(
     let ours = lost(stack, Source::Ours(&database), each, report).await?;
     report.row(Row::single(&what, "", ours as f64).bar(Bar::AtMost(0.0)));
     if let Ok(nats) = nats {
-        let theirs = lost(stack, Source::Theirs(nats), each, report).await?;
+        let theirs = lost(stack, Source::Theirs(nats, Some(&database)), each, report).await?;
         report.row(Row::single(format!("{}: {what}", Nats::NAME), "", theirs as f64));
     }
     report.note(format!(

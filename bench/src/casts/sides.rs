@@ -1,5 +1,5 @@
 //! The two sides of the comparison: webhook-ingest, PostgreSQL and a gateway; and two processes of Node with
-//! NATS.
+//! NATS, with PostgreSQL or without.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::plan::STREAM;
 use crate::delivery::FIRST_RUN;
 use crate::http::Connection;
-use crate::peers::nats::{Nats, Role};
+use crate::peers::nats::{self, Nats, Role};
 use crate::service::Service;
 use crate::sse::Feed;
 use crate::stack::{Database, GATEWAY, Stack};
@@ -22,7 +22,8 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(10);
 /// Where the events of a side come from.
 pub(super) enum Source<'a> {
     Ours(&'a Database),
-    Theirs(&'a Nats),
+    /// The peer, with a database or without.
+    Theirs(&'a Nats, Option<&'a Database>),
 }
 
 /// A running side. Its streams can be killed and started again.
@@ -35,14 +36,18 @@ pub(super) struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// Starts a side. Our side gets `casts` casts of one user, each with another run.
+    /// Starts a side. A side with a database gets `casts` casts of one user, each with another run.
     pub(super) async fn start(stack: &'a Stack, source: Source<'a>, casts: usize) -> anyhow::Result<Self> {
         let (webhooks, events) = match &source {
             Source::Ours(database) => {
                 (stack.webhooks(database).await?, stack.private_gateway(database).await?)
             }
-            Source::Theirs(nats) => {
-                (nats.node(stack, Role::Webhooks, None).await?, nats.node(stack, Role::Events, None).await?)
+            Source::Theirs(nats, database) => {
+                if let Some(database) = database {
+                    nats::open_casts(database, FIRST_RUN, casts).await?;
+                }
+                let webhooks = nats.node(stack, Role::Webhooks(*database), None).await?;
+                (webhooks, nats.node(stack, Role::Events, None).await?)
             }
         };
         let token = tokens::mint(1)?.pop().context("a token")?;
@@ -83,11 +88,14 @@ impl<'a> Side<'a> {
 
     /// The processes of this side.
     pub(super) fn watched(&self) -> Vec<(&'static str, u32)> {
-        let third = match &self.source {
-            Source::Ours(_) => self.stack.watched(),
-            Source::Theirs(nats) => nats.watched(),
-        };
-        vec![self.events.watched(), self.webhooks.watched(), third]
+        let mut watched = vec![self.events.watched(), self.webhooks.watched()];
+        if let Source::Theirs(nats, _) = &self.source {
+            watched.push(nats.watched());
+        }
+        if !matches!(self.source, Source::Theirs(_, None)) {
+            watched.push(self.stack.watched());
+        }
+        watched
     }
 
     pub(super) async fn stop(self) -> anyhow::Result<Vec<String>> {
@@ -114,7 +122,7 @@ impl<'a> Killed<'a> {
                 let settings = [&[("DATABASE_URL", database.url.as_str())][..], &tokens::SETTINGS].concat();
                 Service::start_at(address, GATEWAY, &settings, stack.dir(), POLL).await?
             }
-            Source::Theirs(nats) => nats.node(stack, Role::Events, Some(address)).await?,
+            Source::Theirs(nats, _) => nats.node(stack, Role::Events, Some(address)).await?,
         };
         Ok(Side { stack, source, webhooks, events, token })
     }

@@ -1,5 +1,5 @@
-//! Starts NATS, and the two Node processes of `bench/peers/nats`: one receives webhooks and publishes them,
-//! and the other serves streams. NATS keeps nothing.
+//! Starts NATS, and the two Node processes of `bench/peers/nats`: one receives webhooks, stores and publishes
+//! the status of their casts, and the other serves streams. NATS keeps nothing.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::node;
 use crate::child::Process;
 use crate::delivery::SECRET;
 use crate::service::{Service, free_address};
-use crate::stack::Stack;
+use crate::stack::{Database, Stack};
 use crate::tokens;
 
 const INSTALL: &str = "nats-server is not installed: run apt-get install nats-server";
@@ -23,9 +23,22 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// What a Node process does.
 #[derive(Clone, Copy)]
-pub(crate) enum Role {
-    Webhooks,
+pub(crate) enum Role<'a> {
+    /// Receives webhooks. With a database, it updates the rows that [`open_casts`] has made.
+    Webhooks(Option<&'a Database>),
     Events,
+}
+
+/// Makes the peer's table with `count` casts, for the runs from `first` on.
+pub(crate) async fn open_casts(database: &Database, first: u64, count: usize) -> anyhow::Result<()> {
+    let table = "DROP TABLE IF EXISTS casts;
+        CREATE TABLE casts (id text PRIMARY KEY, run_id bigint UNIQUE, status text, started_at timestamptz)";
+    let client = database.connect().await?;
+    client.batch_execute(table).await?;
+    let insert =
+        "INSERT INTO casts SELECT 'cast-' || run, run, 'queued' FROM generate_series($1::bigint, $2) run";
+    client.execute(insert, &[&first.cast_signed(), &(first + count as u64 - 1).cast_signed()]).await?;
+    Ok(())
 }
 
 /// A running NATS, and what is needed to start the Node processes.
@@ -37,8 +50,9 @@ pub(crate) struct Nats {
 }
 
 impl Nats {
-    /// The name in the report.
-    pub(crate) const NAME: &'static str = "Node + nats-server";
+    /// The names in the report: with a database, and without.
+    pub(crate) const NAME: &'static str = "Node + PostgreSQL + nats-server";
+    pub(crate) const WITHOUT: &'static str = "Node + nats-server";
 
     /// Starts NATS. If the machine cannot run the peer, the inner error gives the reason.
     pub(crate) async fn start() -> anyhow::Result<Result<Self, String>> {
@@ -74,12 +88,12 @@ impl Nats {
     pub(crate) async fn node(
         &self,
         stack: &Stack,
-        role: Role,
+        role: Role<'_>,
         address: Option<SocketAddr>,
     ) -> anyhow::Result<Service> {
-        let (name, role) = match role {
-            Role::Webhooks => ("node-webhooks", "webhooks"),
-            Role::Events => ("node-events", "events"),
+        let (name, role, database) = match role {
+            Role::Webhooks(database) => ("node-webhooks", "webhooks", database),
+            Role::Events => ("node-events", "events", None),
         };
         let address = match address {
             Some(address) => address,
@@ -88,6 +102,7 @@ impl Nats {
         let mut program = Command::new(&self.node);
         program.arg("server.js").current_dir(&self.dir);
         let settings = [
+            ("DATABASE_URL", database.map_or("", Database::url)),
             ("ROLE", role),
             ("NATS_PORT", self.port.as_str()),
             ("GITHUB_WEBHOOK_SECRET", SECRET),
