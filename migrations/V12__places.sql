@@ -200,6 +200,44 @@ END
 $$;
 COMMENT ON VIEW {schema}.oasis_audit_logs IS 'OASIS DevHub: who followed casts, refusals, and statuses.';
 
+-- Sums the audit log up since `since`: the streams of all users. Counts at most the newest `most` rows.
+-- `is_whole` is false if the log has more rows since then. Times are in milliseconds.
+CREATE FUNCTION {schema}.oasis_audit_summary(
+    since timestamptz, most integer,
+    OUT open_streams bigint, OUT open_users bigint, OUT opened bigint, OUT opened_users bigint,
+    OUT refused bigint, OUT median_ms double precision, OUT average_ms double precision, OUT reasons text[],
+    OUT ended bigint[], OUT is_whole boolean
+)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH newest AS (
+        SELECT e.kind, e.recorded_at, e.meta FROM {schema}.oasis_events AS e
+        WHERE e.channel <> 'devhub' AND e.channel = 'audit' ORDER BY (e.id + 0) DESC LIMIT most),
+    row AS (
+        SELECT n.kind, n.meta ->> 'userId' AS user_id, left(coalesce(n.meta ->> 'reason', ''), 64) AS reason,
+            CASE WHEN n.meta ->> 'duration' ~ '^[0-9]{1,15}$' THEN (n.meta ->> 'duration')::bigint END AS ms,
+            CASE WHEN n.meta ->> 'count' ~ '^[0-9]{1,9}$' THEN (n.meta ->> 'count')::bigint ELSE 1 END
+                AS number
+        FROM newest AS n WHERE n.recorded_at >= since),
+    ending AS (
+        SELECT r.reason, count(*) AS number FROM row AS r WHERE r.kind = 'cast.sse_connection_closed'
+        GROUP BY r.reason ORDER BY number DESC, r.reason LIMIT 20)
+    SELECT
+        (SELECT count(*) FROM {schema}.oasis_places),
+        (SELECT count(DISTINCT p.user_id) FROM {schema}.oasis_places AS p),
+        count(*) FILTER (WHERE r.kind = 'cast.sse_connection_opened'),
+        count(DISTINCT r.user_id) FILTER (WHERE r.kind = 'cast.sse_connection_opened'),
+        coalesce(sum(r.number) FILTER (WHERE r.kind = 'cast.sse_connection_failed'), 0)::bigint,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY r.ms)
+            FILTER (WHERE r.kind = 'cast.sse_connection_closed'),
+        avg(r.ms) FILTER (WHERE r.kind = 'cast.sse_connection_closed')::double precision,
+        coalesce((SELECT array_agg(g.reason ORDER BY g.number DESC, g.reason) FROM ending AS g), '{}'),
+        coalesce((SELECT array_agg(g.number ORDER BY g.number DESC, g.reason) FROM ending AS g), '{}'),
+        (SELECT count(*) < most OR min(n.recorded_at) < since FROM newest AS n)
+    FROM row AS r
+$$;
+
 -- As for the tables of step 7. The functions act with the rights of their owner.
 ALTER TABLE {schema}.oasis_place_holders ENABLE ROW LEVEL SECURITY;
 ALTER TABLE {schema}.oasis_places ENABLE ROW LEVEL SECURITY;
@@ -213,7 +251,8 @@ DECLARE
         '{schema}.oasis_places_take(text, bigint[], bigint[], text[], boolean[], '
         'boolean[], boolean[], text[], integer, integer, integer), '
         '{schema}.oasis_places_renew(text, bigint, boolean), {schema}.oasis_places_forget(text[], bigint[]), '
-        '{schema}.oasis_places_rewrite(text, bigint[], text[], text[], integer)';
+        '{schema}.oasis_places_rewrite(text, bigint[], text[], text[], integer), '
+        '{schema}.oasis_audit_summary(timestamptz, integer)';
 BEGIN
     EXECUTE 'REVOKE ALL ON ' || tables || ' FROM PUBLIC';
     EXECUTE 'REVOKE ALL ON FUNCTION ' || functions || ' FROM PUBLIC';

@@ -7,6 +7,7 @@ import { fill, h, isNew, keyed, makeButton, on } from "../dom.js";
 import { skeleton, time } from "../labels.js";
 import { moment } from "../time.js";
 import { auditRow, CHOICES, toAudit } from "./audit.js";
+import { Connections } from "./connections.js";
 import { explain } from "./errors.js";
 import { mark, table } from "./parts.js";
 
@@ -32,6 +33,7 @@ export class AuditPage {
   #user = field("user", "User");
   #cast = field("cast", "Cast");
   #choices;
+  #connections;
   #body = h("tbody");
   #table;
   #note = h("div.note");
@@ -40,11 +42,12 @@ export class AuditPage {
   /** @param {import("../router.js").Context} context */
   constructor(context) {
     this.#context = context;
+    this.#connections = new Connections(context.store);
     const choose = (/** @type {string} */ action) => context.change({ action }, true);
     this.#choices = CHOICES.map(({ action, name }) =>
       makeButton("switch", { "data-action": action, onclick: () => choose(action) }, name),
     );
-    const refresh = makeButton("small", { onclick: () => void this.#read(false) }, "Refresh");
+    const refresh = makeButton("small", { onclick: () => this.#refresh() }, "Refresh");
     const form = h(
       "form.audit-filters",
       { role: "search", "aria-label": "Filters" },
@@ -67,6 +70,7 @@ export class AuditPage {
         h("div.title-line", h("h1", "Audit log")),
         h("p.summary.quiet", "Who followed casts, for how long, and which requests were refused."),
       ),
+      this.#connections.element,
       h("section.panel", { "aria-label": "Rows" }, form, this.#note, this.#table, this.#more),
     );
     on(this.#more, "click", () => void this.#read(true));
@@ -82,10 +86,11 @@ export class AuditPage {
       this.#cast.value = cast;
       for (const button of this.#choices) button.ariaPressed = String(button.dataset.action === action);
     }
-    void this.#read(false);
+    this.#refresh();
   }
 
   leave() {
+    this.#connections.leave();
     this.#reading?.abort();
     this.#reading = null;
     // The next visit reads the log again.
@@ -94,6 +99,11 @@ export class AuditPage {
 
   tick() {
     this.#draw();
+  }
+
+  #refresh() {
+    void this.#connections.read();
+    void this.#read(false);
   }
 
   /** @param {boolean} more Whether to read the next page instead of the first page. */
@@ -140,7 +150,7 @@ export class AuditPage {
     const kind = error ? "error" : isShown ? "" : !this.#isKnown ? "loading" : isFiltered ? "none" : "empty";
     if (!isNew(this.#note, `${kind}|${error}`)) return;
     const what = "The audit log can't be read";
-    const retry = () => void this.#read(false);
+    const retry = () => this.#refresh();
     if (error) fill(this.#note, ...explain(what, error, store.token, retry));
     else if (kind === "loading") fill(this.#note, this.#rows.length === 0 && skeleton());
     else if (kind === "none") fill(this.#note, h("p", "No row matches these filters."));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { auditRow, toAudit } from "../../app/casts/audit.js";
+import { auditRow, connectionFacts, toAudit } from "../../app/casts/audit.js";
 import { costOf, lastStep, lengthOf, nameOf, percentOf, runAddress, userOf } from "../../app/casts/facts.js";
 import { stateOf } from "../../app/casts/parts.js";
 import { CastRows, renew } from "../../app/casts/rows.js";
@@ -157,6 +157,37 @@ test("each row of the audit log is put into words", () => {
   );
   assert.equal(row({ ...refused, count: 17 }).details, "17 more refusals in a minute");
   assert.equal(row({ action: "cast.other_thing" }).word, "other thing");
+});
+
+test("the summary of the audit log is put into words", () => {
+  assert.deepEqual(
+    connectionFacts({
+      open: { streams: 1, users: 1 },
+      opened: { streams: 1_200, users: 3 },
+      refused: 1,
+      duration: { median: 12_000, average: 95_000 },
+      reasons: [
+        { reason: "terminal_state", streams: 1_100 },
+        { reason: "", streams: 2 },
+      ],
+      complete: false,
+    }),
+    [
+      ["Open now", "1 stream of 1 user"],
+      ["Begun", "1,200 streams of 3 users"],
+      ["Ended", "1,100 terminal state, 2 unknown"],
+      ["Refused", "1 request"],
+      ["Duration", "median 12 s, average 1 m 35 s"],
+      ["Incomplete", "only the newest rows of the log are counted"],
+    ],
+  );
+  const nothing = connectionFacts({ duration: { median: null, average: null }, reasons: "none" });
+  assert.deepEqual(nothing, [
+    ["Open now", "0 streams of 0 users"],
+    ["Begun", "0 streams of 0 users"],
+    ["Ended", "none"],
+    ["Refused", "0 requests"],
+  ]);
 });
 
 test("a page of the audit log that has another form has no rows", () => {

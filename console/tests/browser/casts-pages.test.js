@@ -230,6 +230,13 @@ test("administrators see who followed casts, and filter the rows", async () => {
   await page.getByRole("link", { name: "audit log" }).click();
   await page.waitForURL(`${stack.url}/audit`);
   await page.locator(".audit-row", { hasText: "seen-1" }).first().waitFor();
+  const fact = async (name) => {
+    const field = page.locator(".connections .field", { has: page.getByText(name, { exact: true }) });
+    return Number((await field.locator("dd").textContent()).split(" ")[0]);
+  };
+  await until(async () => (await fact("Begun")) >= 1, "the summary counts the stream");
+  await page.getByRole("button", { name: "7 days" }).click();
+  await until(async () => (await fact("Refused")) >= 1, "the summary counts the refusal");
   await page.getByLabel("User").fill("ada");
   await page.keyboard.press("Enter");
   await page.waitForURL(`${stack.url}/audit?user=ada`);
@@ -267,6 +274,7 @@ test("other users may not read the audit log", async () => {
   const { page, close } = await enter("ada", "/audit");
   await page.getByText("Only administrators may read the audit log.").waitFor();
   assert.equal(await page.locator(".audit-row").count(), 0);
+  assert.ok(await page.locator(".connections").isHidden());
   await page.getByLabel("Token").waitFor();
   await close();
 });

@@ -1,12 +1,12 @@
-// Tests the streams of casts in a browser: the hooks, with React 18 and with React 19, and a client in the
-// wild. A relay between the page and the gateway counts the connections.
+// Tests the hooks for casts in a browser, with React 18 and with React 19. A relay between the page and the
+// gateway counts the connections.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { CASTS, change, ENV, mint, openCast } from "./casts.js";
 import { serve, show, stays, VERSIONS } from "./react-stage.js";
 import { Relay } from "./relay.js";
-import { open, until } from "./stack.js";
+import { until } from "./stack.js";
 import { stage } from "./stage.js";
 
 const { stack, browser } = await stage(ENV);
@@ -197,101 +197,3 @@ each("the list of casts is live", async (context) => {
   await configure({ token: mint("nobody") });
   await shows();
 });
-
-/** A client in the wild. Runs in the page. @param {string} address */
-function listen(address) {
-  const seen = { statuses: [], events: [], status: null, connects: 0, over: false, faults: [] };
-  globalThis.seen = seen;
-  let tries = 0;
-  let source = null;
-  const connect = () => {
-    seen.connects += 1;
-    source = new EventSource(address);
-    source.onopen = () => {
-      tries = 0;
-    };
-    source.onmessage = ({ data }) => seen.faults.push(`unnamed: ${data}`);
-    const on = (name, work) =>
-      source.addEventListener(name, ({ data }) => {
-        // A broken connection is also an event `error`, but it has no data.
-        if (data === undefined) return;
-        const value = JSON.parse(data);
-        seen.events.push(name);
-        if (value.status) seen.status = value.status;
-        work?.(value);
-      });
-    on("status", ({ status }) => seen.statuses.push(status));
-    on("progress");
-    on("complete", () => {
-      seen.over = true;
-      source.close();
-    });
-    source.onerror = () => {
-      source.close();
-      if (seen.over || tries >= 10) return;
-      tries += 1;
-      setTimeout(connect, 5_000);
-    };
-  };
-  connect();
-}
-
-/** Opens a page with a client in the wild that follows a cast. */
-async function wild(id, user) {
-  const relay = await relayed();
-  const { page, faults, close } = await open(browser, `${stack.url}/health`);
-  await page.evaluate(listen, `${relay.url}${CASTS}/${id}/events?token=${mint(user)}`);
-  const seen = () => page.evaluate(() => globalThis.seen);
-  return {
-    relay,
-    seen,
-    follows: () => until(async () => (await seen()).status !== null, "the stream has begun"),
-    /** Waits until the client knows the end, and checks that it does not connect again. */
-    async ends(status, connects) {
-      await until(async () => (await seen()).over, "the client knows the end");
-      await stays(() => relay.open(CASTS), 0, "no connection is open");
-      await stays(async () => (await seen()).connects, connects, "no further attempt", 7_000);
-      const { status: last, faults: wrong, events } = await seen();
-      assert.deepEqual([last, wrong, events.at(-1), faults], [status, [], "complete", []]);
-      await close();
-    },
-  };
-}
-
-test("a client in the wild sees a success", options, async () => {
-  const id = await newCast("ann");
-  const { follows, seen, ends } = await wild(id, "ann");
-  await follows();
-  await change(stack, id, { status: "running", progress: 40 });
-  await until(async () => (await seen()).events.includes("progress"), "progress arrives");
-  await change(stack, id, { status: "completed", artifactUrl: "https://example.com/a" });
-  await ends("succeeded", 1);
-});
-
-for (const status of ["failed", "cancelled"]) {
-  test(`a client in the wild sees ${status}, with at most two connects`, options, async () => {
-    const id = await newCast("ann", "running");
-    const { follows, ends } = await wild(id, "ann");
-    await follows();
-    await change(stack, id, { status, errorMessage: "no" });
-    await ends("failed", 2);
-  });
-}
-
-for (const status of ["succeeded", "failed"]) {
-  test(`a client in the wild finds a cast that has ${status} before`, options, async () => {
-    const id = await newCast("ann", status);
-    const { ends } = await wild(id, "ann");
-    await ends(status, 1);
-  });
-
-  test(`a client in the wild finds a cast that has ${status} meanwhile`, options, async () => {
-    const id = await newCast("ann", "running");
-    const { relay, follows, ends } = await wild(id, "ann");
-    await follows();
-    await relay.cut();
-    await change(stack, id, { status });
-    await relay.join();
-    await ends(status, 2);
-  });
-}

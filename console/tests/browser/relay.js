@@ -28,9 +28,12 @@ export class Relay {
   #port = 0;
   #prefix;
   #server;
+  /** The URL of the gateway. */
+  target;
 
   /** @param {string} target @param {string} prefix */
   constructor(target, prefix) {
+    this.target = target;
     this.#prefix = prefix;
     this.#server = createServer((incoming, outgoing) => {
       const asked = incoming.url ?? "";
@@ -44,7 +47,8 @@ export class Relay {
       if (!asked.startsWith(`${prefix}/`)) return outgoing.writeHead(404).end();
       if (this.mode === "lost" && incoming.url?.startsWith(FEED)) return outgoing.writeHead(404).end();
       const { method, headers } = incoming;
-      const onward = request(new URL(asked.slice(prefix.length), target), { method, headers }, (answer) => {
+      const target = new URL(asked.slice(prefix.length), this.target);
+      const onward = request(target, { method, headers }, (answer) => {
         const streams = String(answer.headers["content-type"]).startsWith("text/event-stream");
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers).flushHeaders();
         const held = this.mode === "hold" && streams;

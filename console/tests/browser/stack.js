@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { chromium } from "playwright-core";
 
 const OASIS = process.env.OASIS_BIN;
@@ -49,6 +49,34 @@ export async function until(condition, what, patience = PATIENCE) {
   }
 }
 
+/**
+ * Waits until a program answers.
+ *
+ * @param {string} url
+ * @param {import("node:child_process").ChildProcess} child
+ */
+const ready = (url, child) =>
+  until(
+    async () => {
+      if (child.exitCode !== null)
+        throw new Error(`${child.spawnfile} ended with exit code ${child.exitCode}`);
+      return fetch(`${url}/ready`).then(
+        (answer) => answer.ok,
+        () => false,
+      );
+    },
+    `${child.spawnfile} is ready`,
+    60_000,
+  );
+
+/** @param {import("node:child_process").ChildProcess} child @param {NodeJS.Signals} signal */
+async function stop(child, signal) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill(signal);
+  await ended;
+}
+
 export class Stack {
   #data;
   #port;
@@ -84,39 +112,41 @@ export class Stack {
   }
 
   async up() {
-    const env = { ...process.env, RUST_LOG: "error", ...this.#env };
-    const child = spawn(
-      /** @type {string} */ (OASIS),
-      ["up", "--port", String(this.#port), "--data", this.#data],
-      { stdio: "ignore", env },
-    );
-    this.#process = child;
-    await until(
-      async () => {
-        if (child.exitCode !== null) throw new Error(`oasis up ended with exit code ${child.exitCode}`);
-        return fetch(`${this.url}/ready`).then(
-          (answer) => answer.ok,
-          () => false,
-        );
-      },
-      "the stack is ready",
-      60_000,
-    );
+    const args = ["up", "--port", String(this.#port), "--data", this.#data];
+    this.#process = this.#spawn(/** @type {string} */ (OASIS), args);
+    await ready(this.url, this.#process);
   }
 
   /** @param {NodeJS.Signals} [signal] */
   async down(signal = "SIGINT") {
     const child = this.#process;
     this.#process = null;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill(signal);
-    await ended;
+    if (child) await stop(child, signal);
+  }
+
+  /** Starts another gateway for the same database. The program is in the same folder as `oasis`. */
+  async gateway() {
+    const port = await freePorts();
+    const url = `http://127.0.0.1:${port}`;
+    const env = { DATABASE_URL: await this.#database(), PORT: String(port), HOST: "127.0.0.1" };
+    const child = this.#spawn(join(dirname(/** @type {string} */ (OASIS)), "gateway-feed"), [], env);
+    await ready(url, child);
+    return { url, stop: (/** @type {NodeJS.Signals} */ signal) => stop(child, signal) };
+  }
+
+  /** @param {string} program @param {string[]} args @param {Record<string, string>} [more] */
+  #spawn(program, args, more = {}) {
+    const env = { ...process.env, RUST_LOG: "error", ...this.#env, ...more };
+    return spawn(program, args, { stdio: "ignore", env });
+  }
+
+  #database() {
+    return readFile(join(this.#data, "database-url"), "utf8");
   }
 
   /** Removes all events with `oasis prune`. */
   async prune() {
-    const env = { ...process.env, DATABASE_URL: await readFile(join(this.#data, "database-url"), "utf8") };
+    const env = { ...process.env, DATABASE_URL: await this.#database() };
     const args = ["prune", "--keep", "0s", "--everything"];
     const [code] = await once(spawn(/** @type {string} */ (OASIS), args, { stdio: "ignore", env }), "exit");
     if (code !== 0) throw new Error(`oasis prune ended with exit code ${code}`);

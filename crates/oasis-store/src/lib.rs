@@ -44,7 +44,7 @@ mod watch;
 pub use agents::{AgentEvent, ENDED_AGENTS_STAY, LOSSES_OF_AGENT, MOST_AGENTS};
 pub use api_keys::{ApiKey, NewApiKey};
 pub use append::{ANSWER_WITHIN, AppendError, Appended, Appender, PreparedEvent, Refusal, RefusedEvent};
-pub use audit::AuditQuery;
+pub use audit::{AuditQuery, AuditSummary};
 pub use cast_runs::{CastWithRuns, CastsWithRuns, SelectCasts};
 pub use casts::CastPage;
 pub use channel_rows::{ChannelPage, ChannelPages, ChannelRange, RangeOrder};

@@ -1,7 +1,10 @@
 //! The configuration of the gateway: its flags, each with an environment variable.
 
+use std::time::Duration;
+
 use clap::Parser;
 use oasis_identity::IdentityArgs;
+use oasis_service::args::parse_duration;
 use oasis_service::{ServiceArgs, Tokens};
 use oasis_store::DatabaseArgs;
 
@@ -9,6 +12,8 @@ use crate::access::{Origins, SenderTokens};
 
 /// The gateway's name in logs, metrics and probes, and in the database's list of sessions.
 pub const NAME: &str = "gateway-feed";
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Serves the public ticker (Server-Sent Events), rooms, the query API and ingest of OASIS DevHub
 #[derive(Debug, Clone, Parser)]
@@ -71,8 +76,18 @@ pub struct Config {
     #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]
     pub max_subscribers: usize,
 
+    /// How long a client may follow casts through one connection; then it must connect again
+    #[arg(long, env = "CAST_STREAM_LIMIT", value_name = "DURATION", value_parser = cast_stream_limit,
+          default_value = "5m")]
+    pub cast_stream_limit: Duration,
+
     /// Serve the test stream, which the bench uses
     #[cfg(feature = "test-stream")]
     #[arg(long, env = "TEST_STREAM", hide = true)]
     pub test_stream: bool,
+}
+
+fn cast_stream_limit(text: &str) -> Result<Duration, String> {
+    let limit = parse_duration(text)?;
+    if limit <= DAY { Ok(limit) } else { Err(format!("{text:?} is more than a day")) }
 }

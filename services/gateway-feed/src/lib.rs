@@ -89,7 +89,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         cast_directory.clone(),
         revocations.clone(),
         (places.clone(), audit.clone()),
-        config.max_subscribers,
+        (config.max_subscribers, config.cast_stream_limit),
     );
     let streams = Arc::new(Streams::new(
         Arc::new(Database::new(store.clone())),

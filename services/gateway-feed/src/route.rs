@@ -25,6 +25,7 @@ const RESOURCES: &str = "/api/v1/events";
 const RESOURCE_STREAM: &str = "/api/v1/events/stream";
 const CASTS: &str = "/api/casts";
 const AUDIT: &str = "/api/v1/audit";
+const AUDIT_SUMMARY: &str = "/api/v1/audit/summary";
 const ASSETS: &str = "/-/";
 
 /// A route of the gateway. A path names at most one route.
@@ -63,6 +64,8 @@ pub(crate) enum Route {
     OwnCastEvents,
     /// The audit log.
     Audit,
+    /// A summary of the audit log.
+    AuditSummary,
     /// A page of the Live Console.
     Page(Page),
     /// A file that the pages load. The string is the part of the path after `/-/`.
@@ -112,6 +115,7 @@ impl Route {
         match path {
             CASTS => Some(Self::Casts),
             AUDIT => Some(Self::Audit),
+            AUDIT_SUMMARY => Some(Self::AuditSummary),
             ROOMS => Some(Self::Rooms),
             RESOURCES => Some(Self::Resources),
             RESOURCE_STREAM => Some(Self::ResourceStream),
@@ -145,6 +149,7 @@ impl Route {
             Self::CastEvents(_) => "/api/casts/{id}/events",
             Self::OwnCastEvents => "/api/casts/events",
             Self::Audit => AUDIT,
+            Self::AuditSummary => AUDIT_SUMMARY,
             Self::Page(_) => PAGE,
             Self::Asset(_) => ASSETS,
         }
@@ -163,7 +168,8 @@ impl Route {
             | Self::ResourceStream
             | Self::CastEvents(_)
             | Self::OwnCastEvents
-            | Self::Audit => "GET, HEAD, OPTIONS",
+            | Self::Audit
+            | Self::AuditSummary => "GET, HEAD, OPTIONS",
             Self::Cast(_) => "GET, HEAD, PATCH, OPTIONS",
             Self::Room(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::RoomLogs(_) => "GET, HEAD, POST, OPTIONS",
@@ -251,7 +257,8 @@ impl Route {
             | Self::Cast(_)
             | Self::CastEvents(_)
             | Self::OwnCastEvents
-            | Self::Audit => true,
+            | Self::Audit
+            | Self::AuditSummary => true,
             #[cfg(feature = "test-stream")]
             Self::TestLines(_) => false,
             Self::Feed
@@ -294,6 +301,7 @@ mod tests {
             ("/api/casts/a.b", Some(Route::Cast("a.b".to_owned()))),
             ("/api/casts/events", Some(Route::OwnCastEvents)),
             ("/api/v1/audit", Some(Route::Audit)),
+            ("/api/v1/audit/summary", Some(Route::AuditSummary)),
             ("/casts", Some(Route::Page(Page::Casts))),
             ("/casts/a", Some(Route::Page(Page::Cast))),
             ("/casts/a b", Some(Route::Page(Page::NoSuchCast))),

@@ -9,7 +9,7 @@
 //! - `/api/v1/rooms…`: rooms, see [`rooms`]
 //! - `GET /api/v1/events/stream`: resource events, as Server-Sent Events
 //! - `POST /api/v1/events`: writes resource events; `GET /api/v1/events?vtid=…`: those of a task
-//! - `/api/casts…`: casts, see [`casts`]; `GET /api/v1/audit`: who followed them
+//! - `/api/casts…`: casts, see [`casts`]; `GET /api/v1/audit` and `…/summary`: who followed them
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms…`, `GET /casts…`, `GET /audit`: the Live
 //!   Console; `GET /-/…`: the files that the console loads
 //!
@@ -121,6 +121,7 @@ impl App for Gateway {
                 self.casts(route, action, request, context).await.map_err(with_cast_code)
             }
             Route::Audit => self.casts.log(&*self.viewer(&request).await?, &request).await,
+            Route::AuditSummary => self.casts.summary(&*self.viewer(&request).await?, &request).await,
             Route::CastEvents(id) => self.watched_casts(&request, Some(id), context).await,
             Route::OwnCastEvents => self.watched_casts(&request, None, context).await,
             // The script of the page reads the query, so the query is not checked here.

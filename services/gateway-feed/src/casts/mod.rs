@@ -6,7 +6,7 @@
 //! - `PATCH /api/casts/{id}`: a service changes a cast
 //! - `GET /api/casts/{id}/events`: the stream of a cast (`streams/casts.rs`)
 //! - `GET /api/casts/events`: the stream of all casts of a user
-//! - `GET /api/v1/audit`: an administrator reads the audit log
+//! - `GET /api/v1/audit`, `GET /api/v1/audit/summary`: an administrator reads the audit log, or a summary
 //!
 //! `open.rs` and `change.rs` append rows to the table. A trigger computes the state of the cast from them.
 //! The [`Directory`](crate::directory) reads the states. [`Runs`] appends rows for the workflow runs of

@@ -31,6 +31,7 @@ pub(super) const FILES: &[File] = files![
     "app/casts/cast-page.js",
     "app/casts/casts-page.js",
     "app/casts/casts.css",
+    "app/casts/connections.js",
     "app/casts/errors.js",
     "app/casts/facts.js",
     "app/casts/follow.js",

@@ -42,9 +42,6 @@ use folded::Folded;
 use followed::{CastKey, CastMark};
 use snapshots::Snapshots;
 
-/// The maximum duration of a connection.
-const LONGEST: Duration = Duration::from_secs(5 * 60);
-
 /// The streams of casts.
 pub(crate) struct CastEvents {
     snapshots: Snapshots,
@@ -53,20 +50,21 @@ pub(crate) struct CastEvents {
     slots: Slots,
     places: Arc<Places>,
     audit: Arc<Audit>,
+    longest: Duration,
 }
 
 impl CastEvents {
-    /// Makes streams for at most `most` clients at the same time.
+    /// Makes streams for at most `most` clients at the same time. A connection lasts at most `longest`.
     pub(crate) fn new(
         store: Store,
         directory: Arc<Directory<CastState>>,
         revocations: Arc<Revocations>,
         (places, audit): (Arc<Places>, Arc<Audit>),
-        most: usize,
+        (most, longest): (usize, Duration),
     ) -> Self {
         let slots = Slots::new(most, metrics::gauge!("cast_subscribers"));
         let snapshots = Snapshots::new(store, directory.clone());
-        Self { snapshots, directory, revocations, slots, places, audit }
+        Self { snapshots, directory, revocations, slots, places, audit, longest }
     }
 
     /// Checks that `viewer` may follow one cast. A user may always follow all of the user's own casts.
@@ -232,7 +230,7 @@ impl Stream for CastEvents {
             let seat = Seat { audit: self.audit.clone(), waiting: Some((place, lease, slot)), stream: None };
             let mut admission = Admission::of_viewer(seat, viewer, Ts::clamped(Timestamp::now()));
             admission.subjects.push(place_of);
-            let longest = (Instant::now() + LONGEST, CloseReason::Timeout);
+            let longest = (Instant::now() + self.longest, CloseReason::Timeout);
             let deadline = admission.deadline.filter(|deadline| deadline.0 < longest.0);
             admission.deadline = Some(deadline.unwrap_or(longest));
             Ok(admission)
@@ -269,7 +267,7 @@ fn sentence(reason: CloseReason) -> &'static str {
         CloseReason::TokenExpired => "the credential has expired",
         CloseReason::Revoked => "the right to read this cast has ended",
         CloseReason::Closed | CloseReason::Finished => "the cast has ended",
-        CloseReason::Timeout => "the connection has lasted five minutes: connect again",
+        CloseReason::Timeout => "the connection has reached its time limit: connect again",
         CloseReason::TooMany => "you have too many streams of casts open",
         CloseReason::Refused => "this token may not read this cast",
         CloseReason::Shutdown => "the gateway has ended this stream: connect again",

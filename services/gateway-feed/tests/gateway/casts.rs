@@ -1,11 +1,13 @@
 //! Tests the stream of a cast, from the start of the cast to its end, and who may read it.
 
+use std::time::{Duration, Instant};
+
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Feed, send};
 use crate::room_servers::insert_row;
-use crate::rooms::{SERVICE, call, gateway, refused, token};
+use crate::rooms::{SECRET, SERVICE, call, gateway, refused, token};
 use crate::{Gateway, database};
 
 pub(crate) const CASTS: &str = "/api/casts";
@@ -353,5 +355,32 @@ async fn a_cast_outlives_the_rows_around_it() {
     reader.next("complete").await;
     assert_eq!(reader.closed().await, "terminal_state");
     assert_eq!(refused(&read(&gateway, "/old", &ann).await).0, 404);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_ends_at_its_time_limit_and_the_client_continues() {
+    let db = database().await;
+    let settings = ["--jwt-secret", SECRET, "--ingest-tokens", SERVICE, "--cast-stream-limit", "2s"];
+    let gateway = Gateway::start(&db.url, &settings).await;
+    let ann = token("ann", 600);
+    open(&gateway, json!({"id": "c", "owner": "ann"})).await;
+    let began = Instant::now();
+    let mut reader = Reader::open(&gateway, "c", &ann, None).await;
+    let queued = reader.next("status").await;
+    let block = reader.0.text().await.unwrap().unwrap();
+    let retry: u64 = block.strip_prefix("retry: ").and_then(|time| time.trim().parse().ok()).expect(&block);
+    assert!((1_000..=6_000).contains(&retry), "{retry}");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(10), "{took:?}");
+    let timeout = reader.next("timeout").await;
+    let message = json!({"message": "the connection has reached its time limit: connect again"});
+    assert_eq!((timeout.id, timeout.data), (None, message));
+    assert_eq!(reader.closed().await, "timeout");
+    change(&gateway, "c", json!({"status": "succeeded"})).await;
+    let mut reader = Reader::open(&gateway, "c", &ann, queued.id).await;
+    assert_eq!(reader.next("status").await.data["status"], "succeeded");
+    reader.next("complete").await;
+    assert_eq!(reader.closed().await, "terminal_state");
     gateway.stop().await;
 }
