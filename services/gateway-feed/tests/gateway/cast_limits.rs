@@ -46,7 +46,7 @@ async fn a_user_has_at_most_ten_streams_over_all_gateways() {
     let gateways = [gateway(&db.url).await, gateway(&db.url).await, gateway(&db.url).await];
     ready(&gateways).await;
     let anns = token("ann", 600);
-    let tries = (0..100).map(|nth| follow(&gateways[nth % 3], "/events", &anns));
+    let tries = (0..200).map(|nth| follow(&gateways[nth % 3], "/events", &anns));
     let answers = join_all(tries).await;
     let mut open: Vec<_> = Vec::new();
     for answer in answers {

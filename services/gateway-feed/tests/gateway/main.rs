@@ -5,6 +5,7 @@
 
 mod agents;
 mod cast_audit;
+mod cast_isolation;
 mod cast_limits;
 mod cast_requests;
 mod cast_runs;
