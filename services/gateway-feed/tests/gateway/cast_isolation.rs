@@ -1,6 +1,6 @@
 //! A random test of isolation: no byte of a cast reaches anyone but its owner, and each owner learns how each
-//! cast has ended. Clients reconnect to one of two gateways, one of which restarts; credentials expire and are
-//! revoked. The seed is printed. `CASTS_SEED=n` repeats one round, and `CASTS_SECONDS=n` sets the time.
+//! cast has ended. Clients reconnect to one of two gateways, one of which restarts. Credentials expire and
+//! are revoked. The seed is printed. `CASTS_SEED=n` repeats one round, and `CASTS_SECONDS=n` sets the time.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
