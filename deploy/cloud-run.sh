@@ -126,10 +126,8 @@ if [ -n "${JWKS_URL-}" ]; then
   [[ -n "${JWT_ISSUER-}" && -n "${JWT_AUDIENCE-}" ]] || refuse 'JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE'
 fi
 
-case $vtid in
-  *-*-*) layer=${vtid#*-} layer=${layer%-*} ;;
-  *) layer=INFRA ;;
-esac
+layer=INFRA
+[[ $vtid =~ ^[A-Za-z0-9]+-([A-Za-z][A-Za-z0-9]{0,15})- ]] && layer=${BASH_REMATCH[1]}
 "$here/ensure-vtid.sh" gateway-feed "$vtid" "$layer" gateway-feed >/dev/null
 
 run() {

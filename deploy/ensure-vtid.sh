@@ -11,7 +11,7 @@ usage() {
 Usage: ensure-vtid.sh SERVICE VTID LAYER MODULE
 
   SERVICE  the Cloud Run service to deploy
-  VTID     the task of the deploy, such as DEV-CICDL-0031 (PREFIX-LAYER-NUMBER) or VTID-0031
+  VTID     the task of the deploy, such as DEV-CICDL-0031, VTID-0031 or DEV-COMMU-0042.G
   LAYER    the task's layer, such as CICDL. If the VTID has a layer, LAYER must be the same layer
   MODULE   the service's module in the feed, such as GATEWAY
 
@@ -41,22 +41,30 @@ vtid=${2^^}
 layer=${3^^}
 module=${4^^}
 
-[[ $service =~ ^[a-z]([-a-z0-9]{0,47}[a-z0-9])?$ ]] ||
-  refuse "\"$service\" is not a Cloud Run service: expected lowercase letters, digits and dashes, at most 49"
-if [[ $vtid =~ ^VTID-[0-9]{4,6}$ ]]; then
-  vtid_layer=$layer
-elif [[ $vtid =~ ^[A-Z]{2,8}-([A-Z][A-Z0-9]{1,15})-[0-9]{4,6}$ ]]; then
-  vtid_layer=${BASH_REMATCH[1]}
-else
-  refuse "\"$2\" is not a VTID: expected one such as DEV-CICDL-0031 or VTID-0031"
-fi
-[[ $layer =~ ^[A-Z][A-Z0-9]{0,15}$ ]] ||
-  refuse "\"$3\" is not a layer: expected 1 to 16 letters and digits, with a letter first"
-[ "$layer" = "$vtid_layer" ] ||
-  refuse "the layer is $layer, but $vtid has the layer $vtid_layer"
-# The module becomes a label, and a label has at most 63 characters. A module in an event may have 64
-# characters.
-[[ $module =~ ^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*$ && ${#module} -le 63 ]] ||
-  refuse "\"$4\" is not a module: expected letters and digits, with single dashes between them, at most 63"
+# The same patterns stand in crates/oasis-canon/src/labels.rs. A test compares them, and the results.
+service_pattern='^[a-z]([-a-z0-9]{0,47}[a-z0-9])?$'
+vtid_pattern='^[A-Z][A-Z0-9]{1,15}(-[A-Z0-9]{1,32}){1,5}(\.[A-Z0-9]{1,8})?$'
+vtid_layer_pattern='^[A-Z][A-Z0-9]{1,15}-([A-Z][A-Z0-9]{0,15})-'
+layer_pattern='^[A-Z][A-Z0-9]{0,15}$'
+module_pattern='^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*$'
+longest_label=63
 
+[[ $service =~ $service_pattern ]] ||
+  refuse "\"$service\" is not a Cloud Run service: expected lowercase letters, digits and dashes, at most 49"
+[[ $vtid =~ $vtid_pattern ]] ||
+  refuse "\"$2\" is not a VTID: expected words of letters and digits joined by dashes, such as DEV-CICDL-0031"
+[[ $layer =~ $layer_pattern ]] ||
+  refuse "\"$3\" is not a layer: expected 1 to 16 letters and digits, with a letter first"
+if [[ $vtid =~ $vtid_layer_pattern ]] && [ "$layer" != "${BASH_REMATCH[1]}" ]; then
+  refuse "the layer is $layer, but $vtid has the layer ${BASH_REMATCH[1]}"
+fi
+[[ $module =~ $module_pattern ]] ||
+  refuse "\"$4\" is not a module: expected letters and digits, with single dashes between them"
+for value in "$vtid" "$module"; do
+  [ ${#value} -le $longest_label ] ||
+    refuse "$value is too long: a label has at most $longest_label characters"
+done
+
+# A label has no dots, so _ stands for the dot of a subtask.
+vtid=${vtid//./_}
 printf -- '--labels=vtid=%s,vt_layer=%s,vt_module=%s\n' "${vtid,,}" "${layer,,}" "${module,,}"

@@ -8,6 +8,7 @@ mod agents;
 mod ansi;
 mod audit;
 mod backoff;
+mod canon;
 mod check;
 mod columns;
 mod credentials;
@@ -85,6 +86,8 @@ enum Command {
     Prune(Box<database::PruneArgs>),
     /// Check a database as `/ready` does, and rebuild the states of rooms
     Check(Box<check::Args>),
+    /// Check a repository against the naming canon, and fix its workflows
+    Canon(canon::Args),
     /// Copy the events of another application's table
     Import(import::Args),
     /// Follow the live feed in the terminal
@@ -132,6 +135,7 @@ async fn main() -> ExitCode {
         Command::Migrate(args) => database::run_migrate(args).await,
         Command::Prune(args) => database::run_prune(*args).await,
         Command::Check(args) => check::run(*args).await,
+        Command::Canon(args) => canon::run(args),
         Command::Import(args) => import::run(args).await,
         Command::Tail(args) => tail::run(args).await,
         Command::Events(args) => events::run(args).await,

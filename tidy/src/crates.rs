@@ -1,9 +1,9 @@
 //! Checks that packages depend on each other in one direction only.
 //!
 //! The order is `core ← store ← services ← cli`: a package may use the packages to its left. The packages
-//! `oasis-service` and `oasis-identity` have the same place as `oasis-store`, but `oasis-identity` may use
-//! `oasis-service`. The check reads the dependency tables of each `Cargo.toml`. The folder of a package
-//! determines which packages the package may use.
+//! `oasis-canon`, `oasis-service` and `oasis-identity` have the same place as `oasis-store`, but
+//! `oasis-identity` may use `oasis-service`. The check reads the dependency tables of each `Cargo.toml`. The
+//! folder of a package determines which packages the package may use.
 
 use crate::finding::Finding;
 use crate::tree::Tree;
@@ -21,6 +21,7 @@ struct Package<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layer {
     Core,
+    Canon,
     Store,
     Service,
     Identity,
@@ -38,6 +39,7 @@ impl Layer {
     fn of(folder: &str) -> Option<Self> {
         match folder {
             "crates/oasis-core" => Some(Self::Core),
+            "crates/oasis-canon" => Some(Self::Canon),
             "crates/oasis-store" => Some(Self::Store),
             "crates/oasis-service" => Some(Self::Service),
             "crates/oasis-identity" => Some(Self::Identity),
@@ -52,13 +54,13 @@ impl Layer {
 
     /// The layers that this layer may use.
     fn allowed(self) -> &'static [Self] {
-        use Layer::{Core, Identity, Postgres, Service, Services, Store};
+        use Layer::{Canon, Core, Identity, Postgres, Service, Services, Store};
         match self {
             Self::Core | Self::Postgres | Self::Alone => &[],
-            Self::Store | Self::Service => &[Core],
+            Self::Canon | Self::Store | Self::Service => &[Core],
             Self::Identity => &[Core, Service],
             Self::Services => &[Core, Store, Service, Identity],
-            Self::Cli | Self::Bench => &[Core, Store, Service, Identity, Services, Postgres],
+            Self::Cli | Self::Bench => &[Core, Canon, Store, Service, Identity, Services, Postgres],
         }
     }
 
@@ -67,6 +69,7 @@ impl Layer {
         match self {
             Self::Store | Self::Services => &[Self::Postgres],
             Self::Core
+            | Self::Canon
             | Self::Service
             | Self::Identity
             | Self::Postgres
