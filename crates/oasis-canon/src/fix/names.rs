@@ -108,10 +108,22 @@ pub(super) fn decide(
             config.level(rule) != Level::Off && !config.exceptions.iter().any(|one| one.applies(rule, path))
         };
         let Some(names) = of_file(tree, renames, path, file, applies) else {
-            unfixed
-                .push(Unfixed::new(path, "the file cannot be read as a workflow: see `oasis canon check`"));
+            let message = "the file cannot be read as a workflow: see `oasis canon check`";
+            unfixed.push(Unfixed::new(path, message));
             continue;
         };
+        let is_fine = |name: Option<&str>| name.is_some_and(is_canonical);
+        if applies(Rule::WorkflowFileName) && names.new_file.is_none() && !is_fine(stem(file)) {
+            let message = "choose a name for the file, as in --rename ci.yml=CICDL-CORE-CHECK.yml";
+            unfixed.push(Unfixed::new(path, message));
+        }
+        let old = names.old_name.as_deref();
+        if applies(Rule::WorkflowName) && names.new_name.is_none() && !is_fine(old) {
+            let old = old.unwrap_or_default();
+            let message =
+                format!("choose a name for the workflow {old:?}, as in --rename CI=CICDL-CORE-CHECK");
+            unfixed.push(Unfixed::new(path, message));
+        }
         all.push(names);
     }
     check_renames(tree, renames, &all)?;

@@ -181,6 +181,9 @@ fn what_cannot_be_fixed_safely_is_reported() {
         (vec![(DEPLOY, "name: >-\n  Deploy x\non: push\n")], "is not on one line"),
         (vec![(DEPLOY, "? name\n: Deploy x\n? on\n: push\n")], "by hand"),
         (vec![(DEPLOY, "name: [\n")], "cannot be read"),
+        (vec![(".github/workflows/ci.yml", "name: X-Y\n")], "choose a name for the file"),
+        (vec![(DEPLOY, "name: CI\n")], "choose a name for the workflow \"CI\""),
+        (vec![(".github/workflows/ci.yml", "on: push\n")], "choose a name for the workflow \"\""),
         (vec![(DEPLOY, "name: X-Y\n"), (NEW, "name: X-Z\n")], "a file with this name exists"),
         (
             vec![(DEPLOY, "name: X-Y\n"), (".github/workflows/deploy_gateway.yml", "name: X-Z\n")],
