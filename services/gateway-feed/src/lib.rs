@@ -10,6 +10,7 @@
 mod access;
 mod agents;
 mod batch;
+mod canon;
 mod casts;
 mod config;
 mod console;
@@ -43,6 +44,7 @@ pub use config::{Config, NAME};
 
 use crate::access::{Callers, Readers, Refusals, Revocations, Senders};
 use crate::agents::Agents;
+use crate::canon::Canon;
 use crate::casts::{Audit, Casts, Places, Runs, store_rows};
 use crate::directory::Directory;
 use crate::fanout::table::Database;
@@ -162,6 +164,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         resources: Resources::new(store.clone(), appender.clone(), connections),
         casts: Casts::new(store.clone(), appender.clone(), cast_directory, connections),
         audit: audit.clone(),
+        canon: Canon::new(store.clone()),
         refusals: Refusals::default(),
         trusted_proxy_hops: config.trusted_proxy_hops,
         store,

@@ -19,6 +19,7 @@ const EVENTS: &str = "/api/v1/oasis/events";
 const AGENTS: &str = "/api/v1/oasis/agents";
 const INGEST: &str = "/events/ingest";
 const MORE_INGEST: [&str; 2] = ["/api/v1/events/ingest", "/api/v1/oasis/events/ingest"];
+const CANON: &str = "/api/v1/oasis/canon";
 const PAGE: &str = "/";
 const ROOMS: &str = "/api/v1/rooms";
 const RESOURCES: &str = "/api/v1/events";
@@ -42,6 +43,8 @@ pub(crate) enum Route {
     Events,
     /// The agents and their states.
     Agents,
+    /// How much of the work names its task.
+    Canon,
     /// Ingest.
     Ingest,
     /// The rooms that the user may read.
@@ -123,6 +126,7 @@ impl Route {
             HEALTH => Some(Self::Health),
             EVENTS => Some(Self::Events),
             AGENTS => Some(Self::Agents),
+            CANON => Some(Self::Canon),
             INGEST => Some(Self::Ingest),
             more if MORE_INGEST.contains(&more) => Some(Self::Ingest),
             _ => Page::parse(path).map(Self::Page),
@@ -138,6 +142,7 @@ impl Route {
             Self::Health => HEALTH,
             Self::Events => EVENTS,
             Self::Agents => AGENTS,
+            Self::Canon => CANON,
             Self::Ingest => INGEST,
             Self::Rooms => ROOMS,
             Self::Room(_) => "/api/v1/rooms/{id}",
@@ -164,6 +169,7 @@ impl Route {
             Self::Feed
             | Self::Health
             | Self::Agents
+            | Self::Canon
             | Self::Rooms
             | Self::ResourceStream
             | Self::CastEvents(_)
@@ -265,6 +271,7 @@ impl Route {
             | Self::Health
             | Self::Events
             | Self::Agents
+            | Self::Canon
             | Self::Ingest
             | Self::Page(_)
             | Self::Asset(_) => false,
@@ -283,6 +290,7 @@ mod tests {
             (HEALTH, Some(Route::Health)),
             (EVENTS, Some(Route::Events)),
             (AGENTS, Some(Route::Agents)),
+            (CANON, Some(Route::Canon)),
             (INGEST, Some(Route::Ingest)),
             ("/api/v1/events/ingest", Some(Route::Ingest)),
             ("/api/v1/oasis/events/ingest", Some(Route::Ingest)),

@@ -4,6 +4,7 @@
 //! - `GET /api/v1/devhub/health`: the health of the gateway and the mode of the feed
 //! - `GET /api/v1/oasis/events`: the query API
 //! - `GET /api/v1/oasis/agents`: the agents and their states
+//! - `GET /api/v1/oasis/canon`: how much of the work names its task
 //! - `POST /events/ingest`, `/api/v1/events/ingest`, `/api/v1/oasis/events` and
 //!   `/api/v1/oasis/events/ingest`: ingest
 //! - `/api/v1/rooms…`: rooms, see [`rooms`]
@@ -26,6 +27,7 @@ use serde_json::{Map, Value};
 
 use crate::access::{Callers, Origins, Readers, Refusals, Senders, Viewer, client_address};
 use crate::agents::Agents;
+use crate::canon::Canon;
 use crate::casts::{self, Audit, Casts, Client, Rate, Refused, too_many, with_cast_code};
 use crate::fanout::source::Begin;
 use crate::health::health;
@@ -53,6 +55,7 @@ pub(crate) struct Gateway {
     pub(crate) resources: Resources,
     pub(crate) casts: Casts,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) canon: Canon,
     /// The refusals of each address.
     pub(crate) refusals: Refusals,
     pub(crate) trusted_proxy_hops: u8,
@@ -106,6 +109,10 @@ impl App for Gateway {
             Route::Agents => {
                 self.readers.admit(&request).await?;
                 self.agents.list(&self.answers, request.uri(), self.readers.are_known())
+            }
+            Route::Canon => {
+                self.readers.admit(&request).await?;
+                self.canon.report(request.uri().query()).await
             }
             Route::Rooms => self.rooms.list(&*self.viewer(&request).await?, &request).await,
             Route::Room(id) => self.room(id, action, request, context).await,

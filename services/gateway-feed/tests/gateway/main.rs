@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "test helpers report failures by panicking")]
 
 mod agents;
+mod canon;
 mod cast_audit;
 mod cast_isolation;
 mod cast_limits;

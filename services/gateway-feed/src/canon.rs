@@ -1,0 +1,217 @@
+//! `GET /api/v1/oasis/canon`: how much of the work names its task, by day and by producer.
+//!
+//! The canon says that each run, each deploy and each agent belongs to a task. `oasis canon check` finds the
+//! causes in the files of a repository; this answer shows the effect in the events of the last days.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use oasis_core::Ts;
+use oasis_service::{ApiError, Query, Response, response};
+use oasis_store::{Store, Work, WorkOfDay};
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::query::params;
+
+const DEFAULT_DAYS: i64 = 30;
+const MAX_DAYS: i64 = 90;
+/// The maximum number of producers in the answer.
+const MOST_WORST: usize = 20;
+/// How long an answer is given again. The statement reads up to 150,000 rows.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// Answers requests for the report.
+pub(crate) struct Canon {
+    store: Store,
+    /// The last reports by the number of days. A request that waits for the lock gets the report of the
+    /// request before it, so at most one statement runs at a time.
+    reports: Mutex<HashMap<i64, (Instant, Arc<Report>)>>,
+}
+
+/// Something that should name its task, and what does not.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+struct Count {
+    total: i64,
+    without_task: i64,
+}
+
+impl Count {
+    fn add(&mut self, total: i64, without_task: i64) {
+        self.total += total;
+        self.without_task += without_task;
+    }
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+struct Counts {
+    /// Runs of GitHub workflows that have ended.
+    runs: Count,
+    /// Deploys that have ended.
+    deploys: Count,
+    /// Agents. An agent has no task if none of its pings names one.
+    agents: Count,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Report {
+    since: Ts,
+    days: i64,
+    #[serde(flatten)]
+    counts: Counts,
+    /// One entry for each day with work, the oldest first.
+    trend: Vec<Day>,
+    /// The producers with the most work without a task.
+    worst: Vec<Producer>,
+    /// Whether the whole period is counted. If not, only the newest events are.
+    complete: bool,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Day {
+    day: String,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Producer {
+    work: &'static str,
+    /// The repository, the service or the agent.
+    name: String,
+    #[serde(flatten)]
+    count: Count,
+    /// The id of the newest event without a task.
+    newest: Option<i64>,
+}
+
+impl Report {
+    fn new(since: Ts, days: i64, work: Vec<WorkOfDay>) -> Self {
+        let mut counts = Counts::default();
+        let mut trend: BTreeMap<String, Counts> = BTreeMap::new();
+        let mut producers: BTreeMap<(&'static str, String), (Count, Option<i64>)> = BTreeMap::new();
+        let complete = work.iter().all(|work| work.is_whole);
+        for WorkOfDay { work, name, day, total, without_task, newest, .. } in work {
+            let day = trend.entry(day).or_default();
+            let what = match work {
+                Work::Runs => {
+                    counts.runs.add(total, without_task);
+                    day.runs.add(total, without_task);
+                    "runs"
+                }
+                Work::Deploys => {
+                    counts.deploys.add(total, without_task);
+                    day.deploys.add(total, without_task);
+                    "deploys"
+                }
+                Work::Pings => {
+                    day.agents.add(1, i64::from(total == without_task));
+                    "agents"
+                }
+            };
+            let producer = producers.entry((what, name)).or_default();
+            producer.0.add(total, without_task);
+            producer.1 = producer.1.max(newest);
+        }
+        // An agent that is idle at times still has a task.
+        let is_without = |(what, count): (&str, Count)| match what {
+            "agents" => count.total == count.without_task,
+            _ => count.without_task > 0,
+        };
+        for ((what, _), (count, _)) in &producers {
+            if *what == "agents" {
+                counts.agents.add(1, i64::from(is_without((what, *count))));
+            }
+        }
+        let mut worst: Vec<Producer> = producers
+            .into_iter()
+            .filter(|((what, _), (count, _))| is_without((what, *count)))
+            .map(|((work, name), (count, newest))| Producer { work, name, count, newest })
+            .collect();
+        worst.sort_by_key(|producer| std::cmp::Reverse(producer.count.without_task));
+        worst.truncate(MOST_WORST);
+        let trend = trend.into_iter().map(|(day, counts)| Day { day, counts }).collect();
+        Self { since, days, counts, trend, worst, complete }
+    }
+}
+
+impl Canon {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, reports: Mutex::default() }
+    }
+
+    /// Answers with the report of the last days.
+    ///
+    /// # Errors
+    /// 400 for a bad parameter; 503 if the table cannot be read.
+    pub(crate) async fn report(&self, query: Option<&str>) -> Result<Response, ApiError> {
+        let query = Query::parse(query, &["days", "token"])?;
+        let days = params::number(&query, "days", 1..=MAX_DAYS)?.unwrap_or(DEFAULT_DAYS);
+        let mut reports = self.reports.lock().await;
+        reports.retain(|_, (made, _)| made.elapsed() < FRESH);
+        let report = match reports.get(&days) {
+            Some((_, report)) => report.clone(),
+            None => {
+                let since = Timestamp::now() - SignedDuration::from_hours(24 * days);
+                let work = self.store.work_since(since).await.map_err(|error| {
+                    ApiError::unavailable("database_unavailable", "the events cannot be counted now", error)
+                })?;
+                let report = Arc::new(Report::new(Ts::clamped(since), days, work));
+                reports.insert(days, (Instant::now(), report.clone()));
+                report
+            }
+        };
+        drop(reports);
+        response::json(StatusCode::OK, &*report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn work(work: Work, name: &str, day: &str, total: i64, without_task: i64) -> WorkOfDay {
+        let newest = (without_task > 0).then_some(total);
+        WorkOfDay {
+            work,
+            name: name.to_owned(),
+            day: day.to_owned(),
+            total,
+            without_task,
+            newest,
+            is_whole: true,
+        }
+    }
+
+    #[test]
+    fn work_without_a_task_is_counted_by_day_and_producer() {
+        let since = Ts::clamped(Timestamp::UNIX_EPOCH);
+        let report = Report::new(
+            since,
+            30,
+            vec![
+                work(Work::Runs, "acme/shop", "2026-01-01", 4, 1),
+                work(Work::Runs, "acme/shop", "2026-01-02", 6, 2),
+                work(Work::Runs, "acme/web", "2026-01-02", 3, 0),
+                work(Work::Deploys, "api", "2026-01-02", 5, 5),
+                work(Work::Pings, "idle", "2026-01-02", 7, 7),
+                work(Work::Pings, "busy", "2026-01-01", 2, 2),
+                work(Work::Pings, "busy", "2026-01-02", 9, 8),
+            ],
+        );
+        let count = |total, without_task| Count { total, without_task };
+        assert_eq!((report.counts.runs, report.counts.deploys), (count(13, 3), count(5, 5)));
+        // The agent `busy` had a task on one of its days.
+        assert_eq!(report.counts.agents, count(2, 1));
+        assert_eq!(report.trend[0].counts.agents, count(1, 1));
+        assert_eq!(report.trend[1].counts.agents, count(2, 1));
+        let worst: Vec<_> = report.worst.iter().map(|one| (one.work, one.name.as_str())).collect();
+        assert_eq!(worst, [("agents", "idle"), ("deploys", "api"), ("runs", "acme/shop")]);
+        assert_eq!(report.worst[2].newest, Some(6));
+        assert!(report.complete);
+    }
+}
