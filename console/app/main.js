@@ -1,6 +1,6 @@
 // Starts the page: shows the view that the address names, and updates the view when events arrive.
 
-import { addressOf } from "./address.js";
+import { addressOf, pathOf } from "./address.js";
 import { Agents } from "./agents.js";
 import { AgentsPage } from "./agents-page.js";
 import { byId, fill, on, setText } from "./dom.js";
@@ -79,6 +79,7 @@ let agentsPage = null;
 const shown = () => show(router.view);
 const rooms = new LazyPart("Rooms", () => import("./rooms/index.js"), context, shown);
 const casts = new LazyPart("Casts", () => import("./casts/index.js"), context, shown);
+const canon = new LazyPart("Canon", () => import("./canon/index.js"), context, shown);
 const notifier = new Notifier(({ state }) => context.open(state.event));
 
 function current() {
@@ -98,8 +99,13 @@ function current() {
     case "cast":
     case "audit":
       return casts.pageOf(router.view.page);
+    case "canon":
+      return canon.pageOf("canon");
   }
 }
+
+/** @param {string} selector @returns {NodeListOf<HTMLAnchorElement>} */
+const linksIn = (selector) => document.querySelectorAll(selector);
 
 /** The last view of the home page. */
 const homeView = () => ({ ...home.view, event: null });
@@ -114,11 +120,10 @@ function show(before) {
   }
   page.show();
   if (page !== home) home.leave();
-  rooms.leaveAllBut(page);
-  casts.leaveAllBut(page);
+  for (const part of [rooms, casts, canon]) part.leaveAllBut(page);
   const [, folder] = formatView(view).split(/[/?]/);
-  for (const link of document.querySelectorAll("nav a")) {
-    link.ariaCurrent = link.getAttribute("data-route") === `/${folder}` ? "page" : null;
+  for (const link of linksIn("nav a")) {
+    link.ariaCurrent = pathOf(link.pathname) === `/${folder}` ? "page" : null;
   }
   byId("live").setAttribute("href", addressOf(view.page === "home" ? "/" : formatView(homeView())));
   if (view.event === null) drawer.close();
@@ -187,8 +192,7 @@ setInterval(draw, 1_000);
 
 // The links in the document are relative to the address at which the page was loaded. This address changes
 // when another view opens.
-for (const link of document.querySelectorAll("a[data-route]"))
-  link.setAttribute("href", addressOf(link.getAttribute("data-route") ?? "/"));
+for (const link of linksIn("a[data-route]")) link.setAttribute("href", link.pathname);
 makeThemeButton(byId("theme"));
 fill(byId("help"), icon("help"));
 on(byId("help"), "click", () => help.showModal());

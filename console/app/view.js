@@ -35,6 +35,7 @@ const PATHS = {
   casts: "/casts",
   cast: "/casts/",
   audit: "/audit",
+  canon: "/canon",
 };
 
 /** @typedef {keyof typeof PATHS} Page */

@@ -114,7 +114,7 @@ test("a filter text that is typed just before the user leaves the home page is n
     const search = /** @type {HTMLInputElement} */ (document.getElementById("search"));
     search.value = "two";
     search.dispatchEvent(new Event("input"));
-    /** @type {HTMLElement} */ (document.querySelector('[data-route="/agents"]')).click();
+    /** @type {HTMLElement} */ (document.querySelector('nav [href$="/agents"]')).click();
   });
   await page.waitForURL(`${stack.url}/agents`);
   await page.keyboard.press("g");

@@ -314,6 +314,7 @@ mod tests {
             ("/casts/a", Some(Route::Page(Page::Cast))),
             ("/casts/a b", Some(Route::Page(Page::NoSuchCast))),
             ("/audit", Some(Route::Page(Page::Casts))),
+            ("/canon", Some(Route::Page(Page::Canon))),
             ("/api/casts/a/events", Some(Route::CastEvents("a".to_owned()))),
             ("/api/casts/a/b", None),
             ("/", Some(Route::Page(Page::Top))),

@@ -11,8 +11,8 @@
 //! - `GET /api/v1/events/stream`: resource events, as Server-Sent Events
 //! - `POST /api/v1/events`: writes resource events; `GET /api/v1/events?vtid=…`: those of a task
 //! - `/api/casts…`: casts, see [`casts`]; `GET /api/v1/audit` and `…/summary`: who followed them
-//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms…`, `GET /casts…`, `GET /audit`: the Live
-//!   Console; `GET /-/…`: the files that the console loads
+//! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms…`, `GET /casts…`, `GET /audit`, `GET
+//!   /canon`: the Live Console; `GET /-/…`: the files that the console loads
 //!
 //! The answer to any other path is 404. Its hint names the path that the client probably meant.
 

@@ -27,6 +27,8 @@ pub(super) struct Bundle {
     pub(super) casts: Content,
     /// The document of the page of a cast.
     pub(super) cast: Content,
+    /// The document of the page of work without a task.
+    pub(super) canon: Content,
     files: Vec<(&'static str, Content)>,
 }
 
@@ -44,7 +46,8 @@ pub(super) static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
     let (top, task) = (document("/"), document("/vtid/"));
     let (rooms, room) = (document("/rooms"), document("/rooms/"));
     let (casts, cast) = (document("/casts"), document("/casts/"));
-    Bundle { hash, top, task, rooms, room, casts, cast, files }
+    let canon = document("/canon");
+    Bundle { hash, top, task, rooms, room, casts, cast, canon, files }
 });
 
 /// The document of the page at `path`.
@@ -91,6 +94,7 @@ mod tests {
     /// The same for the files that only the pages of rooms, or of casts, load in addition.
     const ROOMS: (usize, usize) = (72 * 1024, 30 * 1024);
     const CASTS: (usize, usize) = (46 * 1024, 20 * 1024);
+    const CANON: (usize, usize) = (16 * 1024, 8 * 1024);
 
     #[test]
     fn the_files_of_the_pages_are_not_larger_than_the_limits() {
@@ -98,6 +102,7 @@ mod tests {
             (Part::Every, &BUNDLE.task, PAGES),
             (Part::Rooms, &BUNDLE.room, ROOMS),
             (Part::Casts, &BUNDLE.cast, CASTS),
+            (Part::Canon, &BUNDLE.canon, CANON),
         ] {
             let loaded = BUNDLE.files.iter().filter(|(path, _)| !files::is_of_other_sites(path));
             let files = loaded.filter(|(path, _)| part.has(path));
@@ -118,6 +123,7 @@ mod tests {
             (&BUNDLE.room, Part::Rooms),
             (&BUNDLE.casts, Part::Casts),
             (&BUNDLE.cast, Part::Casts),
+            (&BUNDLE.canon, Part::Canon),
         ] {
             let text = String::from_utf8(document.plain().to_vec()).unwrap();
             assert!(text.contains("/app/main.js"));
@@ -137,6 +143,7 @@ mod tests {
             (text(&BUNDLE.room), "./../"),
             (text(&BUNDLE.casts), "./"),
             (text(&BUNDLE.cast), "./../"),
+            (text(&BUNDLE.canon), "./"),
             (missing_document("/nothing", "a hint"), "./"),
             (missing_document("/a//b/", "a hint"), "./../../../"),
         ] {
@@ -151,7 +158,7 @@ mod tests {
                 let path = address.strip_prefix(root).unwrap_or_else(|| panic!("{address} in {page}"));
                 let file = path.strip_prefix("-/");
                 assert!(
-                    file.map_or(matches!(path, "" | "agents" | "rooms" | "casts"), |file| BUNDLE
+                    file.map_or(matches!(path, "" | "agents" | "rooms" | "casts" | "canon"), |file| BUNDLE
                         .find(file)
                         .is_some()),
                     "{path}"

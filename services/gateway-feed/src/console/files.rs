@@ -26,6 +26,10 @@ pub(super) const FILES: &[File] = files![
     "app/axis.js",
     "app/base.css",
     "app/beats.js",
+    "app/canon/canon-page.js",
+    "app/canon/canon.css",
+    "app/canon/index.js",
+    "app/canon/report.js",
     "app/casts/audit-page.js",
     "app/casts/audit.js",
     "app/casts/cast-page.js",
@@ -150,6 +154,8 @@ pub(super) enum Part {
     /// The pages of casts and of the audit log: the files in `app/casts`, and the files in `client` that read
     /// casts.
     Casts,
+    /// The page of work without a task: the files in `app/canon`.
+    Canon,
 }
 
 impl Part {
@@ -159,6 +165,8 @@ impl Part {
             Self::Rooms
         } else if path.starts_with("/casts") || path == "/audit" {
             Self::Casts
+        } else if path == "/canon" {
+            Self::Canon
         } else {
             Self::Every
         }
@@ -171,10 +179,12 @@ impl Part {
         let is_of = |name: &str| {
             path.starts_with(&format!("app/{name}s/")) || path.starts_with(&format!("client/{name}"))
         };
+        let is_canon = path.starts_with("app/canon/");
         match self {
-            Self::Every => !is_shared && !is_of("room") && !is_of("cast"),
+            Self::Every => !is_shared && !is_of("room") && !is_of("cast") && !is_canon,
             Self::Rooms => is_shared || is_of("room"),
             Self::Casts => is_shared || is_of("cast"),
+            Self::Canon => is_canon,
         }
     }
 }
@@ -190,7 +200,7 @@ mod tests {
     fn every_file_is_embedded() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../console");
         let mut there = BTreeSet::new();
-        for folder in ["app", "app/casts", "app/rooms", "client"] {
+        for folder in ["app", "app/canon", "app/casts", "app/rooms", "client"] {
             for entry in std::fs::read_dir(root.join(folder)).unwrap().map(Result::unwrap) {
                 let name = entry.file_name().into_string().unwrap();
                 let is_of_package = [".md", ".json", ".ts"].iter().any(|end| name.ends_with(end));

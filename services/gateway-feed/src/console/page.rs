@@ -1,6 +1,7 @@
 //! Answers `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms`, `GET /rooms/{ID}`, `GET /casts`, `GET
-//! /casts/{ID}` and `GET /audit` with the document of the Live Console. The script of the document reads
-//! from the address which page to show. A browser that opens any other address gets a page that says so.
+//! /casts/{ID}`, `GET /audit` and `GET /canon` with the document of the Live Console. The script of the
+//! document reads from the address which page to show. A browser that opens any other address gets a page
+//! that says so.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};
@@ -34,6 +35,8 @@ pub(crate) enum Page {
     Casts,
     /// The page of a cast.
     Cast,
+    /// The page of work without a task.
+    Canon,
     /// A page for an id that no cast can have.
     NoSuchCast,
 }
@@ -53,6 +56,9 @@ impl Page {
         }
         if matches!(path, "/casts" | "/audit") {
             return Some(Self::Casts);
+        }
+        if path == "/canon" {
+            return Some(Self::Canon);
         }
         if let Some(cast) = below("/casts/") {
             return Some(if CastId::parse(cast).is_ok() { Self::Cast } else { Self::NoSuchCast });
@@ -89,6 +95,7 @@ impl Page {
             Self::Room | Self::NoSuchRoom => &BUNDLE.room,
             Self::Casts => &BUNDLE.casts,
             Self::Cast | Self::NoSuchCast => &BUNDLE.cast,
+            Self::Canon => &BUNDLE.canon,
         }
     }
 
@@ -96,7 +103,9 @@ impl Page {
         match self {
             // The script of the page finds out whether the room or the cast exists, and whether the reader
             // may read it.
-            Self::Top | Self::Task | Self::Rooms | Self::Room | Self::Casts | Self::Cast => Ok(()),
+            Self::Top | Self::Task | Self::Rooms | Self::Room | Self::Casts | Self::Cast | Self::Canon => {
+                Ok(())
+            }
             Self::NoSuchTask => Err(ApiError::not_found().hint("a task name looks like DEV-CICDL-0031")),
             Self::NoSuchRoom => Err(ApiError::not_found()
                 .hint("the id of a room has 1 to 128 letters, digits, dots, underscores and hyphens")),
