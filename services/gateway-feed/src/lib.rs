@@ -19,6 +19,7 @@ mod fanout;
 mod health;
 mod ingest;
 mod meant;
+mod openapi;
 mod query;
 mod resources;
 mod rights;

@@ -28,6 +28,7 @@ const CASTS: &str = "/api/casts";
 const AUDIT: &str = "/api/v1/audit";
 const AUDIT_SUMMARY: &str = "/api/v1/audit/summary";
 const ASSETS: &str = "/-/";
+const OPENAPI: &str = "/openapi/";
 
 /// A route of the gateway. A path names at most one route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub(crate) enum Route {
     Audit,
     /// A summary of the audit log.
     AuditSummary,
+    /// A description of the API. The string is the name of the file, which may be unknown.
+    OpenApi(String),
     /// A page of the Live Console.
     Page(Page),
     /// A file that the pages load. The string is the part of the path after `/-/`.
@@ -95,6 +98,9 @@ impl Route {
     pub(crate) fn parse(path: &str) -> Option<Self> {
         if let Some(asset) = path.strip_prefix(ASSETS) {
             return Some(Self::Asset(asset.to_owned()));
+        }
+        if let Some(name) = path.strip_prefix(OPENAPI) {
+            return Some(Self::OpenApi(name.to_owned()));
         }
         #[cfg(feature = "test-stream")]
         if let Some(ids) = path.strip_prefix(TEST).and_then(|rest| rest.strip_suffix("/lines")) {
@@ -155,6 +161,7 @@ impl Route {
             Self::OwnCastEvents => "/api/casts/events",
             Self::Audit => AUDIT,
             Self::AuditSummary => AUDIT_SUMMARY,
+            Self::OpenApi(_) => "/openapi/{file}",
             Self::Page(_) => PAGE,
             Self::Asset(_) => ASSETS,
         }
@@ -170,6 +177,7 @@ impl Route {
             | Self::Health
             | Self::Agents
             | Self::Canon
+            | Self::OpenApi(_)
             | Self::Rooms
             | Self::ResourceStream
             | Self::CastEvents(_)
@@ -272,10 +280,67 @@ impl Route {
             | Self::Events
             | Self::Agents
             | Self::Canon
+            | Self::OpenApi(_)
             | Self::Ingest
             | Self::Page(_)
             | Self::Asset(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+impl Route {
+    /// A route of each sort. A new route is an error of the compiler until this function lists it.
+    pub(crate) fn examples() -> Vec<Self> {
+        let all = vec![
+            Self::Feed,
+            Self::Health,
+            Self::Events,
+            Self::Agents,
+            Self::Canon,
+            Self::Ingest,
+            Self::Rooms,
+            Self::Room(String::new()),
+            Self::RoomLogs(String::new()),
+            Self::Resources,
+            Self::ResourceStream,
+            Self::Casts,
+            Self::Cast(String::new()),
+            Self::CastEvents(String::new()),
+            Self::OwnCastEvents,
+            Self::Audit,
+            Self::AuditSummary,
+            Self::OpenApi(String::new()),
+            Self::Page(Page::Top),
+            Self::Asset(String::new()),
+        ];
+        for route in &all {
+            match route {
+                #[cfg(feature = "test-stream")]
+                Self::TestLines(_) => {}
+                Self::Feed
+                | Self::Health
+                | Self::Events
+                | Self::Agents
+                | Self::Canon
+                | Self::Ingest
+                | Self::Rooms
+                | Self::Room(_)
+                | Self::RoomLogs(_)
+                | Self::Resources
+                | Self::ResourceStream
+                | Self::Casts
+                | Self::Cast(_)
+                | Self::CastEvents(_)
+                | Self::OwnCastEvents
+                | Self::Audit
+                | Self::AuditSummary
+                | Self::OpenApi(_)
+                | Self::Page(_)
+                | Self::Asset(_) => {}
+            }
+        }
+        all
     }
 }
 
@@ -291,6 +356,8 @@ mod tests {
             (EVENTS, Some(Route::Events)),
             (AGENTS, Some(Route::Agents)),
             (CANON, Some(Route::Canon)),
+            ("/openapi/x.yml", Some(Route::OpenApi("x.yml".to_owned()))),
+            ("/docs", Some(Route::Page(Page::Docs))),
             (INGEST, Some(Route::Ingest)),
             ("/api/v1/events/ingest", Some(Route::Ingest)),
             ("/api/v1/oasis/events/ingest", Some(Route::Ingest)),

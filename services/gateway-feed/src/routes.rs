@@ -13,6 +13,7 @@
 //! - `/api/casts…`: casts, see [`casts`]; `GET /api/v1/audit` and `…/summary`: who followed them
 //! - `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms…`, `GET /casts…`, `GET /audit`, `GET
 //!   /canon`: the Live Console; `GET /-/…`: the files that the console loads
+//! - `GET /docs`, `GET /openapi/{FILE}`: the descriptions of the API
 //!
 //! The answer to any other path is 404. Its hint names the path that the client probably meant.
 
@@ -20,7 +21,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use hyper::StatusCode;
-use hyper::header::HeaderMap;
+use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Response, response};
 use oasis_store::{Appender, Need, Store};
 use serde_json::{Map, Value};
@@ -38,7 +39,7 @@ use crate::rooms::{self, Rooms};
 use crate::route::{Action, Route};
 use crate::streams::casts::{CastWant, Followed, Follower};
 use crate::streams::{StreamRequest, Streams, rooms as room_logs, ticker};
-use crate::{config, console, ingest};
+use crate::{config, console, ingest, openapi};
 
 pub(crate) struct Gateway {
     pub(crate) store: Store,
@@ -133,6 +134,7 @@ impl App for Gateway {
             Route::OwnCastEvents => self.watched_casts(&request, None, context).await,
             // The script of the page reads the query, so the query is not checked here.
             Route::Page(page) => page.answer(self.readers.admit(&request).await, request.headers()),
+            Route::OpenApi(name) => openapi::answer(name, request.headers()),
             Route::Asset(path) => console::asset(path, request.headers()),
         }
     }
@@ -159,6 +161,8 @@ impl App for Gateway {
         if let Some(route) = route {
             let trusted = context.origin().filter(|origin| self.origins.list(origin));
             route.allow_origins(trusted, headers);
+            // What a request gets can depend on its credential, and changes at any time.
+            headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use ring::digest::{Context, SHA256};
 
 use super::content::Content;
-use super::files::{self, DOCUMENT, FILES, MISSING, Part};
+use super::files::{self, DOCS, DOCUMENT, FILES, MISSING, Part};
 use super::strip::strip;
 
 /// The files as they are served, and the documents that name them.
@@ -29,6 +29,8 @@ pub(super) struct Bundle {
     pub(super) cast: Content,
     /// The document of the page of work without a task.
     pub(super) canon: Content,
+    /// The page with the descriptions of the API.
+    pub(super) docs: Content,
     files: Vec<(&'static str, Content)>,
 }
 
@@ -47,7 +49,8 @@ pub(super) static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
     let (rooms, room) = (document("/rooms"), document("/rooms/"));
     let (casts, cast) = (document("/casts"), document("/casts/"));
     let canon = document("/canon");
-    Bundle { hash, top, task, rooms, room, casts, cast, canon, files }
+    let docs = Content::new(DOCS.replace("/-/HASH/", &format!("/-/{hash}/")));
+    Bundle { hash, top, task, rooms, room, casts, cast, canon, docs, files }
 });
 
 /// The document of the page at `path`.

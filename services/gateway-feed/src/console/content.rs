@@ -12,13 +12,13 @@ use oasis_service::{Response, response};
 
 /// The content of a file. The content is compressed when a browser requests the compressed form for the
 /// first time.
-pub(super) struct Content {
+pub(crate) struct Content {
     plain: Bytes,
     gzip: OnceLock<Bytes>,
 }
 
 impl Content {
-    pub(super) fn new(plain: String) -> Self {
+    pub(crate) fn new(plain: String) -> Self {
         Self { plain: plain.into(), gzip: OnceLock::new() }
     }
 
@@ -37,7 +37,7 @@ impl Content {
 
     /// The answer to a request with the headers `request_headers`. The answer is compressed if these
     /// headers accept gzip.
-    pub(super) fn answer(
+    pub(crate) fn answer(
         &self,
         status: StatusCode,
         content_type: &'static str,

@@ -6,6 +6,9 @@ pub(super) type File = (&'static str, &'static str);
 /// The HTML document of every page. The document names the scripts and the style sheets.
 pub(super) const DOCUMENT: &str = include_str!("../../../../console/app/index.html");
 
+/// The HTML document of the page with the descriptions of the API.
+pub(super) const DOCS: &str = include_str!("../../../../console/app/docs/docs.html");
+
 /// The HTML document for a path that names no page.
 pub(super) const MISSING: &str = include_str!("../../../../console/app/missing.html");
 
@@ -46,6 +49,7 @@ pub(super) const FILES: &[File] = files![
     "app/chart.js",
     "app/controls.css",
     "app/dialogs.css",
+    "app/docs/docs.css",
     "app/dom.js",
     "app/drawer.js",
     "app/event.js",
@@ -180,8 +184,10 @@ impl Part {
             path.starts_with(&format!("app/{name}s/")) || path.starts_with(&format!("client/{name}"))
         };
         let is_canon = path.starts_with("app/canon/");
+        // Only the page with the descriptions of the API, which is no view of the console, loads these files.
+        let is_docs = path.starts_with("app/docs/");
         match self {
-            Self::Every => !is_shared && !is_of("room") && !is_of("cast") && !is_canon,
+            Self::Every => !is_shared && !is_of("room") && !is_of("cast") && !is_canon && !is_docs,
             Self::Rooms => is_shared || is_of("room"),
             Self::Casts => is_shared || is_of("cast"),
             Self::Canon => is_canon,
@@ -200,7 +206,7 @@ mod tests {
     fn every_file_is_embedded() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../console");
         let mut there = BTreeSet::new();
-        for folder in ["app", "app/canon", "app/casts", "app/rooms", "client"] {
+        for folder in ["app", "app/canon", "app/casts", "app/docs", "app/rooms", "client"] {
             for entry in std::fs::read_dir(root.join(folder)).unwrap().map(Result::unwrap) {
                 let name = entry.file_name().into_string().unwrap();
                 let is_of_package = [".md", ".json", ".ts"].iter().any(|end| name.ends_with(end));
@@ -210,7 +216,7 @@ mod tests {
             }
         }
         // The documents are embedded as well, but they are served at the addresses of pages, not as files.
-        let documents = ["app/index.html", "app/missing.html"];
+        let documents = ["app/docs/docs.html", "app/index.html", "app/missing.html"];
         let embedded: BTreeSet<_> =
             FILES.iter().map(|(path, _)| *path).chain(documents).map(str::to_owned).collect();
         assert_eq!(embedded, there);

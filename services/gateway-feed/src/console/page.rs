@@ -1,5 +1,5 @@
 //! Answers `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms`, `GET /rooms/{ID}`, `GET /casts`, `GET
-//! /casts/{ID}`, `GET /audit` and `GET /canon` with the document of the Live Console. The script of the
+//! /casts/{ID}`, `GET /audit`, `GET /canon` and `GET /docs` with the document of the Live Console. The script of the
 //! document reads from the address which page to show. A browser that opens any other address gets a page
 //! that says so.
 
@@ -37,6 +37,8 @@ pub(crate) enum Page {
     Cast,
     /// The page of work without a task.
     Canon,
+    /// The page with the descriptions of the API.
+    Docs,
     /// A page for an id that no cast can have.
     NoSuchCast,
 }
@@ -57,8 +59,10 @@ impl Page {
         if matches!(path, "/casts" | "/audit") {
             return Some(Self::Casts);
         }
-        if path == "/canon" {
-            return Some(Self::Canon);
+        match path {
+            "/canon" => return Some(Self::Canon),
+            "/docs" => return Some(Self::Docs),
+            _ => {}
         }
         if let Some(cast) = below("/casts/") {
             return Some(if CastId::parse(cast).is_ok() { Self::Cast } else { Self::NoSuchCast });
@@ -79,6 +83,8 @@ impl Page {
         admitted: Result<(), ApiError>,
         headers: &HeaderMap,
     ) -> Result<Response, ApiError> {
+        // The descriptions are public.
+        let admitted = if self == Self::Docs { Ok(()) } else { admitted };
         let status = match admitted.and_then(|()| self.exists()) {
             Ok(()) => StatusCode::OK,
             Err(error) if is_navigation(headers) => error.status(),
@@ -96,6 +102,7 @@ impl Page {
             Self::Casts => &BUNDLE.casts,
             Self::Cast | Self::NoSuchCast => &BUNDLE.cast,
             Self::Canon => &BUNDLE.canon,
+            Self::Docs => &BUNDLE.docs,
         }
     }
 
@@ -106,6 +113,7 @@ impl Page {
             Self::Top | Self::Task | Self::Rooms | Self::Room | Self::Casts | Self::Cast | Self::Canon => {
                 Ok(())
             }
+            Self::Docs => Ok(()),
             Self::NoSuchTask => Err(ApiError::not_found().hint("a task name looks like DEV-CICDL-0031")),
             Self::NoSuchRoom => Err(ApiError::not_found()
                 .hint("the id of a room has 1 to 128 letters, digits, dots, underscores and hyphens")),

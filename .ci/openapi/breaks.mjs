@@ -1,0 +1,86 @@
+// Finds the changes of a description that break clients: what a client may send must stay allowed, and what an
+// answer has must stay there.
+
+const METHODS = ["get", "put", "post", "patch", "delete"];
+
+/** @param {any} document @param {any} value */
+function resolve(document, value) {
+  let at = value;
+  for (let steps = 0; at?.$ref && steps < 16; steps += 1)
+    at = at.$ref.slice(2).split("/").reduce((node, key) => node?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], document);
+  return at ?? {};
+}
+
+/** The breaking changes from one document to another, one text each. @returns {string[]} */
+export function breaks(before, after) {
+  const found = [];
+  for (const [path, item] of Object.entries(before.paths ?? {})) {
+    for (const method of METHODS.filter((name) => item[name])) {
+      const what = `${method.toUpperCase()} ${path}`;
+      const now = after.paths?.[path]?.[method];
+      if (!now) {
+        found.push(`${what} is gone`);
+        continue;
+      }
+      const old = item[method];
+      const parameters = (document, owner, operation) =>
+        [...(owner.parameters ?? []), ...(operation.parameters ?? [])].map((one) => resolve(document, one));
+      const oldParameters = parameters(before, item, old);
+      const newParameters = parameters(after, after.paths[path], now);
+      const same = (a, b) => a.name === b.name && a.in === b.in;
+      for (const one of oldParameters) {
+        const other = newParameters.find((candidate) => same(one, candidate));
+        if (!other) found.push(`${what}: the parameter ${one.name} is gone`);
+        else compare(before, after, one.schema, other.schema, `${what}: ${one.name}`, "sent", found);
+      }
+      for (const one of newParameters)
+        if (one.required && !oldParameters.some((other) => same(one, other)))
+          found.push(`${what}: the parameter ${one.name} is required now`);
+      bodies(before, after, old.requestBody, now.requestBody, `${what}: the body`, "sent", found);
+      const isRequired = (document, body) => Boolean(resolve(document, body).required);
+      if (isRequired(after, now.requestBody) && !isRequired(before, old.requestBody))
+        found.push(`${what}: the body is required now`);
+      for (const [status, answer] of Object.entries(old.responses ?? {})) {
+        const other = now.responses?.[status];
+        // An error that no longer occurs breaks no client.
+        if (!other && status.startsWith("2")) found.push(`${what}: the answer ${status} is gone`);
+        else if (other) bodies(before, after, answer, other, `${what}: ${status}`, "received", found);
+      }
+    }
+  }
+  return [...new Set(found)];
+}
+
+function bodies(before, after, old, now, what, direction, found) {
+  const oldContent = resolve(before, old).content ?? {};
+  const newContent = resolve(after, now).content ?? {};
+  for (const [type, { schema }] of Object.entries(oldContent)) {
+    if (!newContent[type]) found.push(`${what}: ${type} is gone`);
+    else compare(before, after, schema, newContent[type].schema, what, direction, found);
+  }
+}
+
+/** Compares two schemas. A schema may contain itself, so the depth is limited. */
+function compare(before, after, old, now, what, direction, found, depth = 0) {
+  if (!old || !now || depth > 8) return;
+  const [a, b] = [resolve(before, old), resolve(after, now)];
+  const types = (schema) => [schema.type ?? []].flat();
+  const lost = (from, to) => from.filter((one) => !to.includes(one));
+  const [from, to] = direction === "sent" ? [a, b] : [b, a];
+  if (types(from).length > 0 && types(to).length > 0 && lost(types(from), types(to)).length > 0)
+    found.push(`${what}: the type was ${types(a).join(" or ")} and is ${types(b).join(" or ")}`);
+  // A client may send each value of the old list. It must expect each value of the new list.
+  if (from.enum && to.enum)
+    for (const value of lost(from.enum, to.enum))
+      found.push(`${what}: ${JSON.stringify(value)} is ${direction === "sent" ? "gone" : "new"}`);
+  for (const [name, schema] of Object.entries(a.properties ?? {})) {
+    const other = b.properties?.[name];
+    if (other) compare(before, after, schema, other, `${what}.${name}`, direction, found, depth + 1);
+    else if (direction === "received" || b.additionalProperties === false) found.push(`${what}.${name} is gone`);
+  }
+  const [must, could] = direction === "sent" ? [b, a] : [a, b];
+  for (const name of must.required ?? [])
+    if (!(could.required ?? []).includes(name))
+      found.push(`${what}.${name} ${direction === "sent" ? "is required now" : "may be absent now"}`);
+  compare(before, after, a.items, b.items, `${what}[]`, direction, found, depth + 1);
+}

@@ -1,0 +1,60 @@
+// Checks the descriptions in openapi/: Spectral with the rules in .spectral.yaml, the page that the gateway
+// serves at /docs, and changes that would break clients of the last tag. `--write` writes the page anew.
+//
+// Usage: node .ci/openapi/check.mjs [--write]
+
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { parse } from "yaml";
+import { breaks } from "./breaks.mjs";
+import { render } from "./render.mjs";
+
+const HERE = import.meta.dirname;
+const REPO = path.resolve(HERE, "../..");
+const FILES = ["gateway-v1.yml", "oasis-v1.yml"].map((name) => `openapi/${name}`);
+const PAGE = "console/app/docs/docs.html";
+
+const problems = [];
+const read = (file) => fs.readFileSync(path.join(REPO, file), "utf8");
+const git = (...args) => execFileSync("git", ["-C", REPO, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+
+try {
+  const spectral = path.join(HERE, "node_modules/.bin/spectral");
+  const args = ["lint", "--ruleset", ".spectral.yaml", "--fail-severity=warn", ...FILES];
+  execFileSync(spectral, args, { cwd: REPO, stdio: "inherit" });
+} catch {
+  problems.push("Spectral has findings");
+}
+
+const documents = FILES.map((file) => parse(read(file), { maxAliasCount: -1 }));
+const operations = documents.flatMap(({ paths }) =>
+  Object.values(paths).flatMap((item) => Object.values(item).flatMap((one) => one?.operationId ?? [])),
+);
+if (new Set(operations).size !== operations.length) problems.push("two operations have the same operationId");
+
+const page = render(documents, FILES.map((file) => path.basename(file)));
+if (process.argv.includes("--write")) fs.writeFileSync(path.join(REPO, PAGE), page);
+else if (read(PAGE) !== page) problems.push(`${PAGE} is not current: run node .ci/openapi/check.mjs --write`);
+
+let tag = null;
+try {
+  tag = git("describe", "--tags", "--abbrev=0").trim();
+} catch {
+  // There is no tag yet, so there are no clients of a release.
+}
+for (const [nth, file] of tag ? FILES.entries() : []) {
+  let before;
+  try {
+    before = parse(git("show", `${tag}:${file}`), { maxAliasCount: -1 });
+  } catch {
+    continue; // The release did not have this file.
+  }
+  for (const change of breaks(before, documents[nth])) problems.push(`${file}, since ${tag}: ${change}`);
+}
+
+if (problems.length > 0) {
+  console.error(problems.join("\n"));
+  process.exit(1);
+}
+console.log(`openapi: ${operations.length} operations; compared with ${tag ?? "no tag"}`);

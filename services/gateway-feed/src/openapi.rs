@@ -1,0 +1,109 @@
+//! Answers `GET /openapi/gateway-v1.yml` and `GET /openapi/oasis-v1.yml`: the descriptions of the API. They
+//! contain nothing secret, so everyone may read them.
+
+use std::sync::LazyLock;
+
+use hyper::{HeaderMap, StatusCode};
+use oasis_service::{ApiError, Response};
+
+use crate::console::Content;
+
+macro_rules! file {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../../openapi/", $name)))
+    };
+}
+
+/// The names of the descriptions, and their texts.
+pub(crate) const FILES: [(&str, &str); 2] = [file!("gateway-v1.yml"), file!("oasis-v1.yml")];
+
+static CONTENTS: LazyLock<[Content; 2]> =
+    LazyLock::new(|| FILES.map(|(_, text)| Content::new(text.to_owned())));
+
+/// Answers with the description `name`.
+///
+/// # Errors
+/// 404 if there is no such description.
+pub(crate) fn answer(name: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let nth = FILES.iter().position(|(known, _)| *known == name).ok_or_else(|| {
+        ApiError::not_found().hint("the descriptions are /openapi/gateway-v1.yml and /openapi/oasis-v1.yml")
+    })?;
+    Ok(CONTENTS[nth].answer(StatusCode::OK, "application/yaml", "no-cache", headers))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use hyper::Method;
+
+    use super::*;
+    use crate::route::{Action, Route};
+
+    /// The methods of each path in the descriptions. The files are formatted: a path has an indentation of
+    /// two blanks, and a method one of four.
+    fn described() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+        let mut paths: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (_, text) in FILES {
+            let mut path = None;
+            let lines = text.lines().skip_while(|line| *line != "paths:").skip(1);
+            for line in lines.take_while(|line| line.is_empty() || line.starts_with(' ')) {
+                match line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')) {
+                    Some(name) if name.starts_with('/') => path = Some(name),
+                    Some(name) => {
+                        let method = name.strip_prefix("  ").filter(|name| !name.starts_with(' '));
+                        let known = ["get", "put", "post", "patch", "delete"];
+                        if let (Some(path), Some(method)) = (path, method.filter(|name| known.contains(name)))
+                        {
+                            paths.entry(path).or_default().insert(method);
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+        paths
+    }
+
+    /// A path in which each parameter has a value.
+    fn filled(path: &str) -> String {
+        let value = |part: &str| match part {
+            "{vtid}" => "DEV-CICDL-0031".to_owned(),
+            "{file}" => "oasis-v1.yml".to_owned(),
+            part if part.starts_with('{') => "a".to_owned(),
+            part => part.to_owned(),
+        };
+        path.split('/').map(value).collect::<Vec<_>>().join("/")
+    }
+
+    /// The paths that each service has, and those of other services.
+    const OTHERS: [&str; 6] =
+        ["/health", "/ready", "/metrics", "/webhooks/github", "/webhooks/health", "/poll"];
+
+    #[test]
+    fn each_described_path_is_a_route_with_these_methods() {
+        let paths = described();
+        assert!(paths.len() > 30, "{paths:?}");
+        for (path, methods) in paths.iter().filter(|(path, _)| !OTHERS.contains(path)) {
+            let route = Route::parse(&filled(path)).unwrap_or_else(|| panic!("{path} is no route"));
+            for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
+                let answers = route.action(&method).is_ok_and(|action| action != Action::Preflight);
+                let described = methods.contains(method.as_str().to_ascii_lowercase().as_str());
+                assert_eq!(answers, described, "{method} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_route_is_described() {
+        let names = |path: &&str| Route::parse(&filled(path)).map(|route| route.name());
+        let paths = described();
+        let described: BTreeSet<&str> = paths.keys().filter_map(names).collect();
+        for route in Route::examples() {
+            assert!(described.contains(route.name()), "{} is not described", route.name());
+        }
+        // Each page of the console has a path of its own.
+        let pages = paths.keys().filter(|path| matches!(Route::parse(&filled(path)), Some(Route::Page(_))));
+        assert_eq!(pages.count(), 10);
+    }
+}
