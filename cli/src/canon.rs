@@ -47,9 +47,16 @@ enum CanonCommand {
     Labels(LabelsArgs),
 }
 
+const LABELS_EXAMPLES: &str = "\
+Examples:
+  oasis canon labels gateway DEV-CICDL-0031 CICDL GATEWAY
+
+The flag is for `gcloud run deploy`. Exit code 1: an argument is not valid.
+deploy/ensure-vtid.sh prints the same flag on machines without `oasis`.";
+
 /// Flags of `oasis canon labels`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = LABELS_EXAMPLES)]
 struct LabelsArgs {
     /// The Cloud Run service to deploy
     #[arg(value_name = "SERVICE")]

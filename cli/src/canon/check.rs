@@ -129,7 +129,7 @@ fn write_baseline(tree: &Tree, report: &Report) -> anyhow::Result<ExitCode> {
     let path = tree.root().map(|root| root.join(BASELINE_FILE)).unwrap_or_default();
     let failed = |error| anyhow::Error::new(error).context(format!("{} cannot be written", path.display()));
     fs::write(&path, baseline.render()?).map_err(failed)?;
-    notice(format!("{} findings are in {BASELINE_FILE} now; commit the file", baseline.len()));
+    notice(format!("findings in {BASELINE_FILE}: {}; commit the file", baseline.len()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -151,7 +151,11 @@ fn shown(finding: &Finding, paint: Paint) -> String {
         Level::Error => paint.red("error"),
         Level::Warning | Level::Off => paint.with(33, "warning"),
     };
-    let path = printable(&finding.path);
+    let path = match finding.rule {
+        Rule::BranchVtid => "pull request, branch".to_owned(),
+        Rule::TitleVtid => "pull request, title".to_owned(),
+        _ => printable(&finding.path),
+    };
     let (message, help) = (printable(&finding.message), printable(&finding.help));
     format!("{path}{place}: {level}[{}]: {message}\n  to fix: {help}", finding.rule)
 }

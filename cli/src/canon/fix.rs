@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use oasis_canon::{Config, Plan, Renames};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::repository::open;
 use crate::output::{Paint, Usage, line, notice, printable};
@@ -26,7 +27,7 @@ GitHub must be renamed there. Exit code 1: some files need a person.";
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A repository, or a folder in one [default: the current folder]
+    /// A folder of the repository, all of which is fixed [default: the current folder]
     #[arg(value_name = "PATH")]
     path: Option<PathBuf>,
     /// Write the changes instead of showing them
@@ -36,8 +37,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "OLD=NEW")]
     rename: Vec<String>,
     /// The repository on GitHub, to recognise links to it [default: the remote `origin`]
-    #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY")]
+    #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY", value_parser = parse_repository)]
     repository: Option<String>,
+}
+
+fn parse_repository(text: &str) -> Result<String, String> {
+    match text.split_once('/') {
+        Some((owner, name)) if !owner.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected OWNER/NAME, as in acme/shop".to_owned()),
+    }
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -47,6 +57,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::read(&tree).map_err(|error| Usage(error.to_string()))?;
     let plan = Plan::of(&tree, &config, &renames).map_err(|error| Usage(error.to_string()))?;
     if args.write {
+        // From here on, Ctrl-C and SIGTERM do not end the process, so no file is left half-written.
+        let _interrupt = signal(SignalKind::interrupt())?;
+        let _terminate = signal(SignalKind::terminate())?;
         plan.write(&tree).context("the fixes were not written")?;
         for fixed in &plan.fixed {
             match &fixed.renamed {
@@ -62,9 +75,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let count = plan.fixed.len();
     match (count, args.write) {
-        (0, _) => notice("nothing to fix"),
-        (1, true) => notice("1 file was changed; look at `git diff HEAD`"),
-        (_, true) => notice(format!("{count} files were changed; look at `git diff HEAD`")),
+        (0, _) if plan.unfixed.is_empty() => notice("nothing to fix"),
+        (0, _) => notice("nothing was fixed; the files above need a person"),
+        (1, true) => notice("1 file was changed; look at `git status`"),
+        (_, true) => notice(format!("{count} files were changed; look at `git status`")),
         (1, false) => notice("1 file would change; run the command again with --write"),
         (_, false) => notice(format!("{count} files would change; run the command again with --write")),
     }

@@ -52,7 +52,8 @@ impl Baseline {
     pub fn of(findings: &[Finding]) -> Self {
         let mut counts = BTreeMap::new();
         for finding in findings.iter().filter(|finding| finding.rule != Rule::UnusedException) {
-            *counts.entry(key(finding)).or_default() += 1;
+            let count: &mut usize = counts.entry(key(finding)).or_default();
+            *count += 1;
         }
         Self { counts }
     }
@@ -88,7 +89,7 @@ impl Baseline {
 
     /// The number of findings.
     pub fn len(&self) -> usize {
-        self.counts.values().sum()
+        self.counts.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Whether there is no finding.

@@ -63,10 +63,16 @@ pub fn check(tree: &Tree, config: &Config, baseline: Baseline, change: &Change, 
     let excepted = before - findings.len();
     let (in_baseline, rest) = baseline.remove_from(&mut findings);
     findings.extend(unused(config, &is_used, &rest));
-    findings.retain(|finding| is_below(&finding.path, below));
+    // A pull request is checked whatever the path.
+    findings.retain(|finding| !is_of_repository(finding.rule) || is_below(&finding.path, below));
     findings.sort_by(|a, b| (&a.path, a.place, a.rule).cmp(&(&b.path, b.place, b.rule)));
     let workflows = paths.iter().filter(|path| workflow::file_name(path).is_some()).count();
     Report { findings, in_baseline, excepted, workflows }
+}
+
+/// Whether the rule is about the files of a repository, not about a pull request.
+fn is_of_repository(rule: Rule) -> bool {
+    !matches!(rule, Rule::BranchVtid | Rule::TitleVtid)
 }
 
 fn is_below(path: &str, folder: &str) -> bool {
@@ -81,10 +87,8 @@ fn unused(config: &Config, is_used: &[bool], rest: &Baseline) -> Vec<Finding> {
         return Vec::new();
     }
     // Whether the rules about a pull request find something differs from run to run.
-    let of_repository =
-        |rule: Rule| !matches!(rule, Rule::BranchVtid | Rule::TitleVtid | Rule::UnusedException);
     let exceptions = config.exceptions.iter().zip(is_used);
-    let exceptions = exceptions.filter(|(exception, used)| !**used && of_repository(exception.rule));
+    let exceptions = exceptions.filter(|(exception, used)| !**used && is_of_repository(exception.rule));
     let mut findings: Vec<Finding> = exceptions
         .map(|(exception, _)| {
             let message =
@@ -127,9 +131,14 @@ fn check_file(tree: &Tree, config: &Config, path: &str) -> Vec<Finding> {
     let read = |contains: &str| tree.read(path).ok().filter(|text| text.contains(contains));
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     match (name, extension) {
-        ("Makefile" | "justfile" | "Justfile", _) | (_, "sh" | "bash" | "zsh") => {
+        ("Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile", _)
+        | (_, "sh" | "bash" | "zsh" | "ksh" | "mk") => {
             read("gcloud").map_or(Vec::new(), |text| deploys::check_script(path, &text))
         }
+        // A script may have no extension.
+        (_, "") => read("gcloud")
+            .filter(|text| text.starts_with("#!"))
+            .map_or(Vec::new(), |text| deploys::check_script(path, &text)),
         ("action.yml" | "action.yaml", _) => with_yaml(read("runs"), |text, yaml| {
             Workflow::of(yaml).map_or(Vec::new(), |action| deploys::check_steps(path, text, action))
         }),

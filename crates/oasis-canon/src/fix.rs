@@ -13,7 +13,7 @@ mod write;
 use std::collections::BTreeSet;
 
 use crate::config::Config;
-use crate::text::{Edit, apply};
+use crate::text::{Edit, add, apply};
 use crate::tree::Tree;
 use crate::workflow::Workflow;
 use crate::yaml::Yaml;
@@ -43,7 +43,7 @@ impl Plan {
         // Each round leaves at least one more workflow out, so the loop ends.
         loop {
             let (all, mut unfixed) = names::decide(tree, config, renames, &without)?;
-            let references = References::of(&all, tree.slug());
+            let references = References::of(&all, tree);
             let mut fixed = Vec::new();
             let mut failed = Vec::new();
             for path in tree.paths() {
@@ -85,21 +85,24 @@ fn fix_file(
     references: &References<'_>,
     unfixed: &mut Vec<Unfixed>,
 ) -> Result<Option<Fixed>, String> {
+    let is_workflow = crate::workflow::file_name(path).is_some();
     // The history of a project stays as it was.
     let is_history = path.rsplit('/').next().is_some_and(|name| name.starts_with("CHANGELOG"));
-    if own.is_none() && (references.is_empty() || is_history) {
+    if !is_workflow && (references.is_empty() || is_history) {
         return Ok(None);
     }
     // A file that is no text has no references.
     let Ok(text) = tree.read(path) else { return Ok(None) };
-    let mut edits = references.in_text(path, &text, unfixed);
-    let is_workflow = crate::workflow::file_name(path).is_some();
+    let mut edits = Vec::new();
     if let Some(yaml) = Some(&text).filter(|_| is_workflow).and_then(|text| Yaml::parse(text).ok()) {
         if let (Some(names), Some(workflow)) = (own, Workflow::of(&yaml)) {
             edits.extend(workflow::edits(&text, workflow, names)?);
         }
-        edits.extend(references.in_workflow(path, &text, &yaml, unfixed));
+        add(&mut edits, references.in_workflow(path, &text, &yaml, unfixed));
+        add(&mut edits, references.in_text(path, &text, unfixed));
         check_edits(&text, &yaml, &edits)?;
+    } else {
+        add(&mut edits, references.in_text(path, &text, unfixed));
     }
     let after = apply(&text, edits);
     let renamed = own.and_then(|names| names.new_file.as_deref()).map(|new| {

@@ -61,6 +61,11 @@ impl<'s> Lexer<'s, '_> {
                     self.end_command();
                     self.skip_heredocs();
                 }
+                '(' if self.rest().starts_with("((") => self.arithmetic(),
+                '&' if self.rest().starts_with("&>") => {
+                    self.at += 1;
+                    self.redirection();
+                }
                 ';' | '&' | '|' | '(' | ')' => {
                     self.at += 1;
                     self.end_command();
@@ -68,7 +73,9 @@ impl<'s> Lexer<'s, '_> {
                 '\\' if self.rest().starts_with("\\\n") => self.at += 2,
                 '\\' if self.rest().starts_with("\\\r\n") => self.at += 3,
                 '#' => self.at += self.rest().find('\n').unwrap_or(self.rest().len()),
-                '<' if self.rest().starts_with("<<") && !self.rest().starts_with("<<<") => self.heredoc(),
+                '<' if self.rest().starts_with("<<<") => self.at += 3,
+                '<' if self.rest().starts_with("<<") => self.heredoc(),
+                '<' | '>' => self.redirection(),
                 c if c.is_whitespace() => self.at += c.len_utf8(),
                 _ => {
                     let word = self.word();
@@ -91,6 +98,17 @@ impl<'s> Lexer<'s, '_> {
         if !self.words.is_empty() {
             self.found.push(Command { words: std::mem::take(&mut self.words) });
         }
+    }
+
+    /// Skips `>`, `>>`, `>&` and the like. What follows is a word.
+    fn redirection(&mut self) {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start_matches(['<', '>', '&', '|']).len();
+    }
+
+    /// Skips `((…))`, in which `<<` is no here-document.
+    fn arithmetic(&mut self) {
+        self.at += self.rest().find("))").map_or(2, |end| end + 2);
     }
 
     /// Reads `<<WORD` or `<<-WORD`.
@@ -179,7 +197,12 @@ impl<'s> Lexer<'s, '_> {
     /// substitution are commands of the script too.
     fn expansion(&mut self, text: &mut String) {
         let rest = self.rest();
-        let (length, inner) = if rest.starts_with("${{") {
+        let (length, inner) = if let Some(quoted) = rest.strip_prefix("$'") {
+            let escapes =
+                |from: usize| quoted[..from].bytes().rev().take_while(|byte| *byte == b'\\').count();
+            let end = quoted.match_indices('\'').map(|(at, _)| at).find(|at| escapes(*at) % 2 == 0);
+            (end.map_or(rest.len(), |end| end + 3), None)
+        } else if rest.starts_with("${{") {
             (rest.find("}}").map_or(rest.len(), |end| end + 2), None)
         } else if rest.starts_with("$(") {
             let end = matching(rest, '(', ')');
@@ -251,6 +274,15 @@ mod tests {
             vec!["cat", "n"],
             vec!["q"],
         ];
+        let others = [
+            ("a <<< \"$b\"\nc", vec![vec!["a", "$b"], vec!["c"]]),
+            ("(( n = 1 << 2 ))\nc", vec![vec!["c"]]),
+            ("a 2>&1 b &> c >>d e", vec![vec!["a", "2", "1", "b", "c", "d", "e"]]),
+            ("a=$'it\\'s'\nc", vec![vec!["a=$'it\\'s'"], vec!["c"]]),
+        ];
+        for (script, expected) in others {
+            assert_eq!(words(script), expected, "{script}");
+        }
         assert_eq!(words(script), expected);
     }
 

@@ -28,6 +28,17 @@ pub(crate) struct Edit {
     pub(crate) with: String,
 }
 
+/// Adds `more` to `edits`, except for the edits that overlap one of them.
+pub(crate) fn add(edits: &mut Vec<Edit>, more: Vec<Edit>) {
+    for edit in more {
+        let overlaps =
+            |other: &Edit| edit.bytes.start < other.bytes.end && other.bytes.start < edit.bytes.end;
+        if !edits.iter().any(overlaps) {
+            edits.push(edit);
+        }
+    }
+}
+
 /// Applies edits to `text`. An edit that overlaps an earlier one is left out.
 pub(crate) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| (edit.bytes.start, edit.bytes.end));

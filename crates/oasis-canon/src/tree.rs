@@ -7,11 +7,22 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Larger files are not read.
 pub(crate) const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Why a command of git failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GitError {
+    #[error("git cannot be started")]
+    Missing(#[from] io::Error),
+    /// What git printed, on one line.
+    #[error("git says: {0}")]
+    Failed(String),
+}
 
 /// Why a repository could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +47,7 @@ pub enum TreeError {
     NotARepository {
         /// The folder.
         path: PathBuf,
-        /// The last line that Git printed.
+        /// What Git printed.
         message: String,
     },
 }
@@ -81,10 +92,15 @@ impl Tree {
         let failed = |source| TreeError::Path { path: path.to_owned(), source };
         let real = path.canonicalize().map_err(failed)?;
         let folder = if real.is_dir() { real.as_path() } else { real.parent().unwrap_or(Path::new("/")) };
-        let shown = git(folder, &["rev-parse", "--show-toplevel"])?;
+        let refused = |error: GitError| match error {
+            GitError::Missing(source) => TreeError::NoGit(source),
+            GitError::Failed(message) => TreeError::NotARepository { path: folder.to_owned(), message },
+        };
+        let shown = git(folder, &["rev-parse", "--show-toplevel"]).map_err(refused)?;
         let root = PathBuf::from(shown.trim_end_matches('\n'));
         let below = real.strip_prefix(&root).unwrap_or(Path::new("")).to_string_lossy().into_owned();
-        let listed = git(&root, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
+        let listed =
+            git(&root, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).map_err(refused)?;
         let is_file = |path: &&str| root.join(path).symlink_metadata().is_ok_and(|found| found.is_file());
         let mut paths: Vec<String> =
             listed.split('\0').filter(|path| !path.is_empty()).filter(is_file).map(str::to_owned).collect();
@@ -153,21 +169,23 @@ impl Tree {
 }
 
 /// Runs git in a folder and returns what it prints.
-pub(crate) fn git(folder: &Path, arguments: &[&str]) -> Result<String, TreeError> {
+pub(crate) fn git(folder: &Path, arguments: &[&str]) -> Result<String, GitError> {
     let mut command = Command::new("git");
     command.arg("-C").arg(folder).args(arguments).env("LC_ALL", "C");
     // A hook runs with variables that name its own repository, which need not be the one of the folder.
     for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
         command.env_remove(OsStr::new(variable));
     }
-    let output = command.output().map_err(TreeError::NoGit)?;
+    // In a group of its own, git is not stopped by Ctrl-C in the middle of a rename.
+    command.process_group(0);
+    let output = command.output()?;
     if output.status.success() {
         // A path that is not UTF-8 is not found later, and so it is left out.
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let printed = String::from_utf8_lossy(&output.stderr);
-    let message = printed.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing").to_owned();
-    Err(TreeError::NotARepository { path: folder.to_owned(), message })
+    let lines = printed.lines().map(str::trim).filter(|line| !line.is_empty());
+    Err(GitError::Failed(lines.collect::<Vec<_>>().join(" ")))
 }
 
 /// The `owner/name` in the URL of a remote on GitHub.

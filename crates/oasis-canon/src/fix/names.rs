@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use oasis_core::Prefixes;
+
 use crate::config::Config;
 use crate::rule::{Level, Rule};
+use crate::rules::run_name;
 use crate::tree::Tree;
 use crate::words::{canonical, is_canonical};
 use crate::workflow::{self, FOLDER, Workflow, stem};
@@ -28,6 +31,7 @@ impl Renames {
         for text in texts {
             let refused = |why: &str| RenameError(format!("{text}: {why}"));
             let (old, new) = text.split_once('=').ok_or_else(|| refused("expected OLD=NEW"))?;
+            let (old, new) = (old.trim_start_matches(FOLDER), new.trim_start_matches(FOLDER));
             let words = match (stem(old), stem(new)) {
                 (Some(_), Some(words)) => words,
                 (None, None) => new,
@@ -81,15 +85,13 @@ pub(super) struct NewNames {
     pub(super) new_name: Option<String>,
     /// Whether a `run-name:` is missing.
     pub(super) lacks_run_name: bool,
+    /// Whether there is a `run-name:` that cannot contain a VTID.
+    has_wrong_run_name: bool,
 }
 
 impl NewNames {
     pub(super) fn path(&self) -> String {
         format!("{FOLDER}{}", self.file)
-    }
-
-    fn has_change(&self) -> bool {
-        self.new_file.is_some() || self.new_name.is_some() || self.lacks_run_name
     }
 }
 
@@ -102,12 +104,16 @@ pub(super) fn decide(
 ) -> Result<(Vec<NewNames>, Vec<Unfixed>), RenameError> {
     let mut all = Vec::new();
     let mut unfixed = Vec::new();
-    for path in tree.paths().filter(|path| !without.contains(*path)) {
+    for path in tree.paths() {
         let Some(file) = workflow::file_name(path) else { continue };
+        let is_out = without.contains(path);
         let applies = |rule: Rule| {
-            config.level(rule) != Level::Off && !config.exceptions.iter().any(|one| one.applies(rule, path))
+            let is_excepted = config.exceptions.iter().any(|one| one.applies(rule, path));
+            !is_out && config.level(rule) != Level::Off && !is_excepted
         };
-        let Some(names) = of_file(tree, renames, path, file, applies) else {
+        // The names of a workflow that stays as it is still count: no other workflow may get them.
+        let renames = if is_out { &Renames::default() } else { renames };
+        let Some(names) = of_file(tree, (renames, &config.prefixes), path, file, applies) else {
             let message = "the file cannot be read as a workflow: see `oasis canon check`";
             unfixed.push(Unfixed::new(path, message));
             continue;
@@ -124,18 +130,22 @@ pub(super) fn decide(
                 format!("choose a name for the workflow {old:?}, as in --rename CI=CICDL-CORE-CHECK");
             unfixed.push(Unfixed::new(path, message));
         }
+        if names.has_wrong_run_name {
+            let message =
+                "the run-name: cannot contain a VTID: add ${{ github.ref_name }} or another expression";
+            unfixed.push(Unfixed::new(path, message));
+        }
         all.push(names);
     }
     check_renames(tree, renames, &all)?;
     settle_files(tree, &mut all, &mut unfixed);
     settle_names(&mut all, &mut unfixed);
-    all.retain(NewNames::has_change);
     Ok((all, unfixed))
 }
 
 fn of_file(
     tree: &Tree,
-    renames: &Renames,
+    (renames, prefixes): (&Renames, &Prefixes),
     path: &str,
     file: &str,
     applies: impl Fn(Rule) -> bool,
@@ -164,8 +174,10 @@ fn of_file(
             }
         };
     }
-    names.lacks_run_name =
-        applies(Rule::RunName) && workflow.run_name().is_none() && !workflow.is_only_called();
+    if applies(Rule::RunName) && run_name::check(path, &text, workflow, prefixes).is_some() {
+        names.lacks_run_name = workflow.run_name().is_none();
+        names.has_wrong_run_name = !names.lacks_run_name;
+    }
     Some(names)
 }
 

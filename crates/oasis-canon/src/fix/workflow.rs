@@ -13,7 +13,7 @@ pub(super) fn edits(text: &str, workflow: Workflow<'_>, names: &NewNames) -> Res
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     if let Some(new) = &names.new_name {
         match workflow.name() {
-            Some(node) => edits.push(replace(node, new)?),
+            Some(node) => edits.push(replace(text, node, new)?),
             None => above += &format!("name: {}{newline}", plain(new)),
         }
     }
@@ -33,13 +33,15 @@ pub(super) fn edits(text: &str, workflow: Workflow<'_>, names: &NewNames) -> Res
     Ok(edits)
 }
 
-/// Replaces the text of a scalar.
-pub(super) fn replace(node: Ref<'_>, new: &str) -> Result<Edit, String> {
+/// Replaces the text of a scalar. A scalar in quotes keeps its quotes.
+pub(super) fn replace(text: &str, node: Ref<'_>, new: &str) -> Result<Edit, String> {
     if node.has_anchor() {
         return Err("the name has an anchor, and other places may use it; change it by hand".to_owned());
     }
     let bytes = node.literal().ok_or("the name is not on one line; change it by hand")?;
-    Ok(Edit { bytes, with: plain(new) })
+    let quote = text[bytes.clone()].chars().next().filter(|first| matches!(first, '"' | '\''));
+    let with = quote.map_or_else(|| plain(new), |quote| format!("{quote}{new}{quote}"));
+    Ok(Edit { bytes, with })
 }
 
 /// A canonical name as a scalar. YAML 1.1 reads `2024-01-01` as a date, so digits at the start need quotes.

@@ -31,17 +31,34 @@ impl Fixed {
     /// The change as a diff in the format of git.
     pub(super) fn diff(&self) -> String {
         let (old, new) = (&self.path, self.new_path());
-        let mut diff = format!("diff --git a/{old} b/{new}\n");
+        let mut diff = format!("diff --git {} {}\n", quoted("a", old), quoted("b", new));
         if self.renamed.is_some() {
-            diff += &format!("rename from {old}\nrename to {new}\n");
+            diff += &format!("rename from {}\nrename to {}\n", quoted("", old), quoted("", new));
         }
         if self.before != self.after {
-            let lines = TextDiff::from_lines(&self.before, &self.after);
+            // Git ends a line only at a line feed.
+            let before: Vec<&str> = self.before.split_inclusive('\n').collect();
+            let after: Vec<&str> = self.after.split_inclusive('\n').collect();
+            let lines = TextDiff::configure().newline_terminated(true).diff_slices(&before, &after);
             let mut unified = lines.unified_diff();
-            diff += &unified.context_radius(3).header(&format!("a/{old}"), &format!("b/{new}")).to_string();
+            diff += &unified.context_radius(3).header(&quoted("a", old), &quoted("b", new)).to_string();
         }
         diff
     }
+}
+
+/// A path as git writes it in a diff: in quotes if it has special characters.
+fn quoted(side: &str, path: &str) -> String {
+    let path = if side.is_empty() { path.to_owned() } else { format!("{side}/{path}") };
+    if !path.contains(|c: char| c.is_ascii_control() || c == '"' || c == '\\') {
+        return path;
+    }
+    let shown = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if c.is_ascii_control() => format!("\\{:03o}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("\"{}\"", path.chars().map(shown).collect::<String>())
 }
 
 /// Why the files were not written. Unless the message says so, no file has changed.
@@ -68,11 +85,11 @@ pub enum WriteError {
         source: io::Error,
     },
     /// The system refused, and the files that were written could not be restored.
-    #[error("{path} cannot be written, and {lost} could not be restored; `git diff` shows the changes")]
+    #[error("{path} cannot be written, and {lost} could not be restored; `git status` shows the changes")]
     HalfWritten {
         /// The file that could not be written.
         path: String,
-        /// The first file that could not be restored.
+        /// The files that could not be restored.
         lost: String,
         /// The system's error.
         source: io::Error,
@@ -91,16 +108,20 @@ pub(super) fn write_all(tree: &Tree, files: &[Fixed]) -> Result<(), WriteError> 
     for file in files {
         ready.push(prepare(root, file).map_err(|source| failed(file, source))?);
     }
-    for (nth, (file, new)) in files.iter().zip(ready).enumerate() {
+    // References first: if the process is killed, a second run still finds the names to follow.
+    let mut pending: Vec<_> = files.iter().zip(ready).collect();
+    pending.sort_by_key(|(file, _)| file.renamed.is_some());
+    let mut written = Vec::new();
+    for (file, new) in pending {
+        written.push(file);
         let Err(source) = put(root, file, new) else { continue };
         // The failed file may have its new text already.
-        for written in files[..=nth].iter().rev() {
-            if restore(root, written).is_err() {
-                let (path, lost) = (file.path.clone(), written.path.clone());
-                return Err(WriteError::HalfWritten { path, lost, source });
-            }
+        let lost = written.iter().rev().filter(|file| restore(root, file).is_err());
+        let lost: Vec<_> = lost.map(|file| file.path.as_str()).collect();
+        if lost.is_empty() {
+            return Err(failed(file, source));
         }
-        return Err(failed(file, source));
+        return Err(WriteError::HalfWritten { path: file.path.clone(), lost: lost.join(", "), source });
     }
     Ok(())
 }

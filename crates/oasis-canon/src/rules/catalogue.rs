@@ -16,8 +16,6 @@ const SKILLS: &str = "skills";
 const OPENAPI: &str = "openapi";
 /// The folders whose entries are kebab-case unless `canon.toml` lists others.
 pub(crate) const KEBAB: [&str; 4] = [SERVICES, PACKAGES, SKILLS, OPENAPI];
-/// Each of these files makes its folder a package.
-const PACKAGE_FILES: [&str; 4] = ["Cargo.toml", "package.json", "pyproject.toml", "go.mod"];
 
 /// Checks where services, packages, skills and OpenAPI files stand.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
@@ -26,7 +24,9 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     for path in tree.paths() {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let Some((what, home)) = kind_of(tree, path, name) else { continue };
-        let is_home = is_below(folder, home) || (home == PACKAGES && is_package_home(folder));
+        // The whole repository may be a service, a skill or a package.
+        let is_whole = folder.is_empty() && home != OPENAPI;
+        let is_home = is_whole || is_below(folder, home) || (home == PACKAGES && is_package_home(folder));
         let place = if home == OPENAPI { path } else { folder };
         if is_home || !reported.insert((what, place)) {
             continue;
@@ -45,7 +45,11 @@ fn kind_of(tree: &Tree, path: &str, name: &str) -> Option<(&'static str, &'stati
         "manifest.json" => is_manifest(tree, path).then_some(("service", SERVICES)),
         "Cargo.toml" => tree.read(path).is_ok_and(|text| has_line(&text, "[package]")).then_some(PACKAGE),
         "package.json" => has_name(tree, path).then_some(PACKAGE),
-        name if PACKAGE_FILES.contains(&name) => Some(PACKAGE),
+        "pyproject.toml" => {
+            let is_package = |text: &str| has_line(text, "[project]") || has_line(text, "[tool.poetry]");
+            tree.read(path).is_ok_and(|text| is_package(&text)).then_some(PACKAGE)
+        }
+        "go.mod" => Some(PACKAGE),
         name if is_openapi(tree, path, name) => Some(("OpenAPI file", OPENAPI)),
         _ => None,
     }
@@ -53,9 +57,9 @@ fn kind_of(tree: &Tree, path: &str, name: &str) -> Option<(&'static str, &'stati
 
 const PACKAGE: (&str, &str) = ("package", PACKAGES);
 
-/// Services and skills may be packages of their own, and so may the whole repository.
+/// Services and skills may be packages of their own.
 fn is_package_home(folder: &str) -> bool {
-    folder.is_empty() || is_below(folder, SERVICES) || is_below(folder, SKILLS)
+    is_below(folder, SERVICES) || is_below(folder, SKILLS)
 }
 
 fn is_below(folder: &str, home: &str) -> bool {
@@ -92,7 +96,11 @@ fn is_openapi(tree: &Tree, path: &str, name: &str) -> bool {
     let is_yaml = name.ends_with(".yml") || name.ends_with(".yaml");
     is_yaml
         && tree.read(path).is_ok_and(|text| {
-            text.lines().any(|line| line.starts_with("openapi:") || line.starts_with("swagger:"))
+            text.lines().any(|line| {
+                let version = line.strip_prefix("openapi:").or(line.strip_prefix("swagger:"));
+                let version = version.map(|text| text.trim().trim_start_matches(['"', '\'']));
+                version.is_some_and(|text| text.starts_with(char::is_numeric))
+            })
         })
 }
 
@@ -109,7 +117,15 @@ pub(crate) fn check_names(tree: &Tree, folders: &[String]) -> Vec<Finding> {
     }
     let is_wrong = |entry: &&str| {
         let name = entry.rsplit('/').next().unwrap_or(entry);
-        !is_kebab(name) && name != "README.md"
+        // Tools expect names such as README.md, Makefile and __init__.py.
+        let is_usual = |name: &str| {
+            let stem = name.split('.').next().unwrap_or(name);
+            stem.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+                || ["Makefile", "Dockerfile", "CMakeLists"].contains(&stem)
+                || name.starts_with(['.', '_'])
+        };
+        let is_fine = is_kebab(name.strip_prefix('@').unwrap_or(name)) || (tree.has(entry) && is_usual(name));
+        !is_fine
     };
     let finding = |entry| {
         let message = format!("the name is not in lower-case words with hyphens: {entry}");

@@ -26,7 +26,10 @@ impl Change {
         let default = text("/repository/default_branch");
         let pushed = text("/ref").and_then(|name| name.strip_prefix("refs/heads/").map(str::to_owned));
         let is_deleted = event["deleted"] == true;
-        Self { branch: pushed.filter(|branch| !is_deleted && Some(branch) != default.as_ref()), title: None }
+        // GitHub itself pushes the branches of a merge queue.
+        let is_own = |branch: &String| !branch.starts_with("gh-readonly-queue/");
+        let is_other = |branch: &String| !is_deleted && is_own(branch) && Some(branch) != default.as_ref();
+        Self { branch: pushed.filter(is_other), title: None }
     }
 }
 
@@ -72,7 +75,12 @@ mod tests {
     fn a_push_is_checked_unless_it_is_to_the_default_branch() {
         let event = |name: &str| json!({"ref": name, "repository": {"default_branch": "main"}});
         assert_eq!(rules(&event("refs/heads/feature")), [Rule::BranchVtid]);
-        for name in ["refs/heads/main", "refs/tags/v1", "refs/heads/DEV-CICDL-0031"] {
+        for name in [
+            "refs/heads/main",
+            "refs/tags/v1",
+            "refs/heads/gh-readonly-queue/main/pr-1",
+            "refs/heads/DEV-CICDL-0031",
+        ] {
             assert_eq!(rules(&event(name)), [], "{name}");
         }
         let deleted = json!({"ref": "refs/heads/x", "deleted": true, "repository": {}});

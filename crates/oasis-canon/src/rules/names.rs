@@ -9,7 +9,9 @@ use crate::workflow::{Workflow, stem};
 pub(crate) fn check_file(path: &str, name: &str) -> Option<Finding> {
     let stem = stem(name).filter(|stem| !is_canonical(stem))?;
     let help = match canonical(stem) {
-        Some(better) => format!("run `oasis canon fix`, which renames the file to {better}.yml"),
+        Some(better) => {
+            format!("run `oasis canon fix`, which renames the file to {better}{}", &name[stem.len()..])
+        }
         None => "choose a name such as CICDL-GATEWAY-DEPLOY.yml, and run `oasis canon fix --rename OLD=NEW`"
             .into(),
     };

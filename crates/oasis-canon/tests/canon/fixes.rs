@@ -26,7 +26,7 @@ fn a_workflow_gets_canonical_names_and_a_run_name() {
     let after = applied(&before, &plan);
     assert_eq!(
         after[NEW],
-        "# Deploys\nname: DEPLOY-GATEWAY # shown in the list\nrun-name: \"DEPLOY-GATEWAY: ${{ \
+        "# Deploys\nname: \"DEPLOY-GATEWAY\" # shown in the list\nrun-name: \"DEPLOY-GATEWAY: ${{ \
          github.event.pull_request.title || github.event.head_commit.message || github.ref_name }}\"\non:\n  \
          push:\njobs: {}\n"
     );
@@ -49,7 +49,7 @@ fn references_in_workflows_follow() {
     for (text, expected) in [
         (
             "on:\n  workflow_run:\n    workflows: [\"Deploy gateway\", X] # c\n",
-            "on:\n  workflow_run:\n    workflows: [DEPLOY-GATEWAY, X] # c\n",
+            "on:\n  workflow_run:\n    workflows: [\"DEPLOY-GATEWAY\", X] # c\n",
         ),
         (
             "on:\n  workflow_run:\n    workflows: Deploy gateway\n",
@@ -79,6 +79,8 @@ fn references_in_workflows_follow() {
         "jobs:\n  a:\n    uses: ./.github/workflows/pre-deploy-gateway.yml\n",
         "jobs:\n  a:\n    name: Deploy gateway\n",
         "jobs:\n  a:\n    if: github.job == 'Deploy gateway'\n",
+        "jobs:\n  a:\n    if: env.MODE == 'Deploy gateway' && github.workflow_ref != ''\n",
+        "jobs:\n  a:\n    if: github.workflow_ref == 'Deploy gateway'\n",
     ] {
         assert_eq!(fixed(other, &format!("{head}{text}")), format!("{head}{text}"));
     }
@@ -107,6 +109,7 @@ fn references_in_other_files_follow() {
         ("The workflow deploy-gateway.yml.", "The workflow DEPLOY-GATEWAY.yml."),
         ("needs `Deploy gateway / build`", "needs `DEPLOY-GATEWAY / build`"),
         ("needs `Deploy gateway`", "needs `DEPLOY-GATEWAY`"),
+        ("`gh run list --workflow=deploy-gateway.yml`", "`gh run list --workflow=DEPLOY-GATEWAY.yml`"),
     ] {
         assert_eq!(fixed("README.md", text), expected);
     }
@@ -114,6 +117,10 @@ fn references_in_other_files_follow() {
         "https://github.com/other/shop/actions/workflows/deploy-gateway.yml",
         "https://github.com/acme/shop2/actions/workflows/deploy-gateway.yml",
         "config/deploy-gateway.yml",
+        "config-name: deploy-gateway.yml # config of this workflow",
+        "https://github.com/other/shop/workflows/Deploy%20gateway/badge.svg",
+        "https://github.com/acme/shop/blob/v1.0.0/.github/workflows/deploy-gateway.yml",
+        "uses: acme/shop/.github/workflows/deploy-gateway.yml@0123456789abcdef",
         "the file deploy-gateway.yml",
         "Deploy gateway is a sentence",
     ] {
@@ -131,6 +138,56 @@ fn a_mention_in_a_program_is_reported_and_left() {
     let plan = plan(&files, &Renames::default());
     assert_eq!(applied(&files, &plan)["src/main.rs"], files["src/main.rs"]);
     assert!(plan.unfixed[0].message.contains("line 2 mentions deploy-gateway.yml"), "{:?}", plan.unfixed);
+}
+
+#[test]
+fn a_name_that_another_workflow_keeps_is_not_given_and_not_followed() {
+    let after = ".github/workflows/CICDL-CORE-AFTER.yml";
+    let trigger = "name: CICDL-CORE-AFTER\nrun-name: ${{ inputs.vtid }}\non:\n  workflow_run:\n    \
+                   workflows: [Deploy gateway]\n";
+    let mut files = with(after, trigger);
+    // This workflow cannot be edited, so it keeps its name.
+    let flow = "{name: Deploy gateway, on: push}\n";
+    files.insert(".github/workflows/CICDL-CORE-FLOW.yml".to_owned(), flow.to_owned());
+    assert_eq!(applied(&files, &plan(&files, &Renames::default()))[after], trigger);
+
+    let flow = flow.replace("Deploy gateway", "DEPLOY-GATEWAY");
+    files.insert(".github/workflows/CICDL-CORE-FLOW.yml".to_owned(), flow);
+    let plan = plan(&files, &Renames::default());
+    assert!(applied(&files, &plan)[NEW].starts_with("name: Deploy gateway\n"), "{}", plan.diff());
+}
+
+#[test]
+fn a_workflow_that_is_named_as_its_file_is_fixed_once() {
+    let path = ".github/workflows/deploy-x.yml";
+    let before = files(&[(path, "name: 'deploy-x.yml'\nrun-name: ${{ inputs.vtid }}\non: push\n")]);
+    let after = applied(&before, &plan(&before, &Renames::default()));
+    assert!(after[".github/workflows/DEPLOY-X.yml"].starts_with("name: 'DEPLOY-X-YML'\n"));
+    assert!(plan(&after, &Renames::default()).fixed.is_empty());
+}
+
+#[test]
+fn a_workflow_about_the_changelog_is_no_history() {
+    let path = ".github/workflows/CHANGELOG-UPDATE.yml";
+    let text = "name: X-Y-Z\nrun-name: ${{ inputs.vtid }}\njobs:\n  a:\n    uses: \
+                ./.github/workflows/deploy-gateway.yml\n";
+    assert!(fixed(path, text).contains("DEPLOY-GATEWAY.yml"));
+}
+
+#[test]
+fn a_mention_in_quotes_is_reported() {
+    let path = ".github/workflows/CICDL-CORE-AFTER.yml";
+    let text = "name: X-Y-Z\nrun-name: ${{ inputs.vtid }}\njobs:\n  a:\n    env: {A: \"Deploy gateway\"}\n";
+    let plan = plan(&with(path, text), &Renames::default());
+    assert!(plan.unfixed.iter().any(|one| one.message.starts_with("line 5 mentions")), "{:?}", plan.unfixed);
+}
+
+#[test]
+fn a_template_of_a_repository_keeps_its_references() {
+    let text = "see ./.github/workflows/deploy-gateway.yml";
+    let mut files = with("templates/app/README.md", text);
+    files.insert("templates/app/.github/workflows/deploy-gateway.yml".to_owned(), String::new());
+    assert_eq!(applied(&files, &plan(&files, &Renames::default()))["templates/app/README.md"], text);
 }
 
 #[test]

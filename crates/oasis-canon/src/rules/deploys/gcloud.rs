@@ -8,11 +8,14 @@ use crate::yaml::Ref;
 
 const HELP: &str =
     "add \"$(deploy/ensure-vtid.sh SERVICE VTID LAYER MODULE)\", which prints the flag --labels=…";
+/// The maximum number of findings in one script.
+const MOST: usize = 100;
 const FLAGS: [&str; 2] = ["--labels", "--update-labels"];
 
 /// Checks a file that is a script.
 pub(crate) fn check_script(path: &str, script: &str) -> Vec<Finding> {
-    deploys(script).flat_map(|command| judge(path, script, command.words[0].at, &command, script)).collect()
+    let judged = deploys(script).map(|command| judge(path, script, command.words[0].at, &command, script));
+    judged.filter(|findings| !findings.is_empty()).take(MOST).flatten().collect()
 }
 
 /// Checks the `run:` of a step. `script` is the text of the scalar.
@@ -24,7 +27,8 @@ pub(super) fn check_run(path: &str, text: &str, run: Ref<'_>, script: &str) -> V
         let lines = text[start..].match_indices('\n').map(|(at, _)| start + at + 1);
         std::iter::once(start).chain(lines).nth(line).unwrap_or(start)
     };
-    deploys(script).flat_map(|command| judge(path, text, place(&command), &command, script)).collect()
+    let judged = deploys(script).map(|command| judge(path, text, place(&command), &command, script));
+    judged.filter(|findings| !findings.is_empty()).take(MOST).flatten().collect()
 }
 
 /// The commands of a script that deploy to Cloud Run.
@@ -38,11 +42,14 @@ fn deploys(script: &str) -> impl Iterator<Item = Command> {
 /// Whether a command is `gcloud run deploy`, possibly after other words such as `sudo` or `retry 3`.
 fn is_deploy(command: &Command) -> bool {
     let first = command.words.first().map(|word| word.text.as_str());
-    if matches!(first, Some("echo" | "printf")) {
+    let is_help = command.words.iter().any(|word| matches!(word.text.as_str(), "--help" | "-h"));
+    if matches!(first, Some("echo" | "printf")) || is_help {
         return false;
     }
     let mut words = command.words.iter().map(|word| word.text.as_str());
-    if !words.any(|word| word == "gcloud" || word.ends_with("/gcloud")) {
+    // In a Makefile, a command can begin with `@` or `-`.
+    let bare = |word: &str| word.trim_start_matches(['@', '-', '+']).to_owned();
+    if !words.any(|word| bare(word) == "gcloud" || word.ends_with("/gcloud")) {
         return false;
     }
     let mut named = words.filter(|word| !word.starts_with('-') && !matches!(*word, "alpha" | "beta"));
@@ -59,12 +66,16 @@ fn judge(path: &str, text: &str, at: usize, command: &Command, script: &str) -> 
 fn given(words: &[Word], script: &str) -> Given {
     let mut labels = Vec::new();
     let mut rest = words.iter();
+    let mut is_value = false;
     while let Some(word) = rest.next() {
+        // The word after `--image` is an image, and sets no labels.
+        let follows_flag = is_value;
+        is_value = word.text.starts_with("--") && !word.text.contains('=');
         let flag = FLAGS.iter().find(|flag| word.text.starts_with(**flag));
         let value = match flag.map(|flag| &word.text[flag.len()..]) {
             Some("") => rest.next().map(|next| next.text.as_str()),
             Some(value) => value.strip_prefix('='),
-            None if may_set_labels(word, script) => return Given::Computed,
+            None if !follows_flag && may_set_labels(word, script) => return Given::Computed,
             None => None,
         };
         let Some(value) = value else { continue };
@@ -92,12 +103,12 @@ fn may_set_labels(word: &Word, script: &str) -> bool {
     if text.starts_with("--flags-file") {
         return true;
     }
+    let text = text.to_ascii_lowercase();
     let is_whole = word.is_computed() && !text.starts_with('-');
-    let guards = |text: &str| {
-        let text = text.to_ascii_lowercase();
-        text.contains("label") || text.contains("ensure-vtid")
-    };
-    is_whole && (guards(text) || KEYS.iter().all(|key| script.contains(key)))
+    let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    // An array or a variable of flags may hold the labels that the script names elsewhere.
+    let is_list = has(&["[@]", "[*]", "flag", "arg", "opt"]);
+    is_whole && (has(&["label", "ensure-vtid"]) || (is_list && KEYS.iter().all(|key| script.contains(key))))
 }
 
 #[cfg(test)]
@@ -124,6 +135,8 @@ mod tests {
             "# gcloud run deploy x",
             "echo gcloud run deploy x",
             "cat <<EOF\ngcloud run deploy x\nEOF",
+            "gcloud run deploy --help",
+            "gcloud run deploy x 2>&1 --labels=vtid=$V,vt_layer=l,vt_module=m",
         ] {
             assert_eq!(rules(script), [], "{script}");
         }
@@ -142,6 +155,12 @@ mod tests {
                 vec![Rule::LabelValue],
             ),
             ("gcloud run deploy x \"${flags[@]}\"", vec![Rule::DeployLabels]),
+            ("deploy:\n\t@gcloud run deploy x", vec![Rule::DeployLabels]),
+            ("read -r a <<< \"$V\"\ngcloud run deploy x", vec![Rule::DeployLabels]),
+            (
+                "gcloud run deploy a --labels=vtid=$V,vt_layer=l,vt_module=m\ngcloud run deploy b --image $I",
+                vec![Rule::DeployLabels],
+            ),
         ] {
             assert_eq!(rules(script), expected, "{script}");
         }
