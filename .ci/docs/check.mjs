@@ -231,6 +231,7 @@ const BLOCKS = [
   ["docs/agents.md", "Heartbeat::start", compiledIn("services/heartbeat-agent/src/lib.rs")],
   ["docs/api.md", '"kind": "task.init"', ingested],
   ["docs/api.md", '"agent": "planner"', fieldsOfAnAgent],
+  ["docs/canon.md", "", because("help.mjs runs the commands, and tests of oasis-canon check the settings")],
   ["docs/casts.md", "curl -N", follow("event: status")],
   ["docs/casts.md", "event: complete", endOfTheStream],
   ["docs/casts.md", "event: status", shownByTheStream],

@@ -17,6 +17,14 @@ const prints = (expected) => async (example) => {
 /** Skips an example. */
 const because = (reason) => reason;
 
+/** Runs an example in a repository with one workflow. Findings are no failure. */
+const inRepository = (example) =>
+  run(
+    `mkdir -p canon/.github/workflows; cd canon; git init --quiet
+    [ -e .github/workflows/CICDL-CORE-CHECK.yml ] || printf 'name: CI\\non: push\\n' >.github/workflows/ci.yml
+    ${example} || [ $? = 1 ]`,
+  );
+
 const KEYS = "it needs the database and the id of a key; check.mjs runs these commands";
 const ROOMS = "it needs a room of this name; tests of the command line run these commands";
 
@@ -25,6 +33,7 @@ const ROOMS = "it needs a room of this name; tests of the command line run these
  * what to do. The first matching entry applies.
  */
 const EXAMPLES = [
+  ["oasis canon", inRepository],
   ["oasis audit", because("it needs the database; check.mjs runs this command")],
   ["oasis keys", because(KEYS)],
   ["oasis logs", because(ROOMS)],

@@ -1,5 +1,5 @@
-// Finds the changes of a description that break clients: what a client may send must stay allowed, and what an
-// answer has must stay there.
+// Finds the changes of a description that break clients. What a client may send must stay allowed, and what
+// an answer has must stay there.
 
 const METHODS = ["get", "put", "post", "patch", "delete"];
 
@@ -7,7 +7,10 @@ const METHODS = ["get", "put", "post", "patch", "delete"];
 function resolve(document, value) {
   let at = value;
   for (let steps = 0; at?.$ref && steps < 16; steps += 1)
-    at = at.$ref.slice(2).split("/").reduce((node, key) => node?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], document);
+    at = at.$ref
+      .slice(2)
+      .split("/")
+      .reduce((node, key) => node?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], document);
   return at ?? {};
 }
 
@@ -76,7 +79,8 @@ function compare(before, after, old, now, what, direction, found, depth = 0) {
   for (const [name, schema] of Object.entries(a.properties ?? {})) {
     const other = b.properties?.[name];
     if (other) compare(before, after, schema, other, `${what}.${name}`, direction, found, depth + 1);
-    else if (direction === "received" || b.additionalProperties === false) found.push(`${what}.${name} is gone`);
+    else if (direction === "received" || b.additionalProperties === false)
+      found.push(`${what}.${name} is gone`);
   }
   const [must, could] = direction === "sent" ? [b, a] : [a, b];
   for (const name of must.required ?? [])

@@ -9,12 +9,27 @@ const document = (change = {}) => ({
     "/a": {
       get: {
         parameters: [{ name: "q", in: "query", schema: { type: "string", enum: ["x", "y"] } }],
-        responses: { 200: { content: { "application/json": { schema: { $ref: "#/components/schemas/A" } } } }, 404: {} },
+        responses: {
+          200: { content: { "application/json": { schema: { $ref: "#/components/schemas/A" } } } },
+          404: {},
+        },
       },
-      post: { requestBody: { content: { "application/json": { schema: { properties: { n: { type: "integer" } } } } } } },
+      post: {
+        requestBody: {
+          content: { "application/json": { schema: { properties: { n: { type: "integer" } } } } },
+        },
+      },
     },
   },
-  components: { schemas: { A: { type: "object", required: ["id"], properties: { id: { type: "integer" }, of: { $ref: "#/components/schemas/A" } } } } },
+  components: {
+    schemas: {
+      A: {
+        type: "object",
+        required: ["id"],
+        properties: { id: { type: "integer" }, of: { $ref: "#/components/schemas/A" } },
+      },
+    },
+  },
   ...change,
 });
 
@@ -26,7 +41,10 @@ function broken(change) {
 }
 
 test("no change and additions break nothing", () => {
-  assert.deepEqual(broken(() => {}), []);
+  assert.deepEqual(
+    broken(() => {}),
+    [],
+  );
   const added = broken((all, path, schema) => {
     all.paths["/b"] = { get: {} };
     path.get.parameters.push({ name: "new", in: "query" });
@@ -42,15 +60,27 @@ test("what a client may send must stay, and what it gets must stay", () => {
     [(all) => delete all.paths["/a"], "GET /a is gone"],
     [(_, path) => delete path.get, "GET /a is gone"],
     [(_, path) => path.get.parameters.pop(), "GET /a: the parameter q is gone"],
-    [(_, path) => path.get.parameters.push({ name: "k", in: "query", required: true }), "GET /a: the parameter k is required now"],
+    [
+      (_, path) => path.get.parameters.push({ name: "k", in: "query", required: true }),
+      "GET /a: the parameter k is required now",
+    ],
     [(_, path) => path.get.parameters[0].schema.enum.pop(), 'GET /a: q: "y" is gone'],
-    [(_, path) => (path.get.parameters[0].schema.type = "integer"), "GET /a: q: the type was string and is integer"],
+    [
+      (_, path) => (path.get.parameters[0].schema.type = "integer"),
+      "GET /a: q: the type was string and is integer",
+    ],
     [(_, path) => delete path.get.responses[200], "GET /a: the answer 200 is gone"],
     [(_, _path, schema) => delete schema.properties.id, "GET /a: 200.id is gone"],
     [(_, _path, schema) => (schema.required = []), "GET /a: 200.id may be absent now"],
-    [(_, _path, schema) => (schema.properties.id.type = ["integer", "null"]), "GET /a: 200.id: the type was integer and is integer or null"],
+    [
+      (_, _path, schema) => (schema.properties.id.type = ["integer", "null"]),
+      "GET /a: 200.id: the type was integer and is integer or null",
+    ],
     [(_, path) => (path.post.requestBody.required = true), "POST /a: the body is required now"],
-    [(_, path) => (path.post.requestBody.content["application/json"].schema.required = ["n"]), "POST /a: the body.n is required now"],
+    [
+      (_, path) => (path.post.requestBody.content["application/json"].schema.required = ["n"]),
+      "POST /a: the body.n is required now",
+    ],
   ]) {
     assert.ok(broken(change).includes(text), `${text}: ${broken(change)}`);
   }

@@ -17,7 +17,8 @@ const PAGE = "console/app/docs/docs.html";
 
 const problems = [];
 const read = (file) => fs.readFileSync(path.join(REPO, file), "utf8");
-const git = (...args) => execFileSync("git", ["-C", REPO, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+const git = (...args) =>
+  execFileSync("git", ["-C", REPO, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 
 try {
   const spectral = path.join(HERE, "node_modules/.bin/spectral");
@@ -33,7 +34,10 @@ const operations = documents.flatMap(({ paths }) =>
 );
 if (new Set(operations).size !== operations.length) problems.push("two operations have the same operationId");
 
-const page = render(documents, FILES.map((file) => path.basename(file)));
+const page = render(
+  documents,
+  FILES.map((file) => path.basename(file)),
+);
 if (process.argv.includes("--write")) fs.writeFileSync(path.join(REPO, PAGE), page);
 else if (read(PAGE) !== page) problems.push(`${PAGE} is not current: run node .ci/openapi/check.mjs --write`);
 

@@ -6,7 +6,11 @@ const markdown = new MarkdownIt({ html: false });
 const METHODS = ["get", "put", "post", "patch", "delete"];
 
 const escape = (text) =>
-  String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+  String(text)
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
 const prose = (text) => (text ? markdown.render(String(text).trim()) : "");
 const inline = (text) => (text ? markdown.renderInline(String(text).trim()) : "");
 const code = (text) => `<code>${escape(text)}</code>`;
@@ -58,27 +62,34 @@ class Renderer {
     if (rows.length === 0) return "";
     const head = heads.map((one) => `<th scope="col">${one}</th>`).join("");
     const body = rows.map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`).join("\n");
-    return `<div class="scroll" tabindex="0"><table><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table></div>`;
+    const table = `<table><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table>`;
+    return `<div class="scroll" tabindex="0">${table}</div>`;
   }
 
   parameters(item, operation) {
-    const all = [...(item.parameters ?? []), ...(operation.parameters ?? [])].map((one) => this.resolve(one).value);
+    const all = [...(item.parameters ?? []), ...(operation.parameters ?? [])].map(
+      (one) => this.resolve(one).value,
+    );
     const rows = all.map((one) => [
       `${code(one.name)}${one.required ? " (required)" : ""}`,
       escape(one.in),
       this.type(one.schema),
       inline(one.description),
     ]);
-    return rows.length > 0 ? `<h4>Parameters</h4>${this.table(["Name", "Where", "Type", "Meaning"], rows)}` : "";
+    return rows.length > 0
+      ? `<h4>Parameters</h4>${this.table(["Name", "Where", "Type", "Meaning"], rows)}`
+      : "";
   }
 
   content(content) {
     return Object.entries(content ?? {}).map(([type, media]) => {
       const examples = Object.entries(media.examples ?? {}).map(([name, one]) => {
         const { value } = this.resolve(one);
-        return `<details><summary>Example: ${inline(value.summary ?? name)}</summary>${pre(value.value)}</details>`;
+        const title = inline(value.summary ?? name);
+        return `<details><summary>Example: ${title}</summary>${pre(value.value)}</details>`;
       });
-      if (media.example !== undefined) examples.push(`<details><summary>Example</summary>${pre(media.example)}</details>`);
+      if (media.example !== undefined)
+        examples.push(`<details><summary>Example</summary>${pre(media.example)}</details>`);
       const schema = this.type(media.schema);
       return `<p>${code(type)}${schema ? `: ${schema}` : ""}</p>${examples.join("\n")}`;
     });
@@ -90,9 +101,15 @@ class Renderer {
       const first = inline(value.description.split(/(?<=[.])\s/)[0]);
       // Many operations share an answer, which is shown once.
       if (name) return `<p>${code(status)} <a href="#${this.id(`answer-${name}`)}">${first}</a></p>`;
-      return `<details><summary>${code(status)} ${first}</summary><div class="inner">${this.answer(value)}</div></details>`;
+      const all = `<div class="inner">${this.answer(value)}</div>`;
+      return `<details><summary>${code(status)} ${first}</summary>${all}</details>`;
     });
     return `<h4>Answers</h4>${parts.join("\n")}`;
+  }
+
+  /** A part of the page that other parts link to. */
+  named(id, title, content) {
+    return `<section class="schema" id="${this.id(id)}"><h4>${escape(title)}</h4>${content}</section>`;
   }
 
   answer(value) {
@@ -100,18 +117,24 @@ class Renderer {
       code(name),
       inline(this.resolve(header).value.description),
     ]);
-    return [prose(value.description), ...this.content(value.content), this.table(["Header", "Meaning"], headers)].join("\n");
+    return [
+      prose(value.description),
+      ...this.content(value.content),
+      this.table(["Header", "Meaning"], headers),
+    ].join("\n");
   }
 
   sharedAnswers() {
     return Object.entries(this.document.components?.responses ?? {}).map(
       ([name, value]) =>
-        `<section class="schema" id="${this.id(`answer-${name}`)}"><h4>${escape(name)}</h4>${this.answer(value)}</section>`,
+        this.named(`answer-${name}`, name, this.answer(value)),
     );
   }
 
   security(operation) {
-    const names = (operation.security ?? this.document.security ?? []).map((one) => Object.keys(one).map(code).join(" and "));
+    const names = (operation.security ?? this.document.security ?? []).map((one) =>
+      Object.keys(one).map(code).join(" and "),
+    );
     const given = names.filter(Boolean);
     if (given.length === 0) return "<p>No credential is needed.</p>";
     const optional = given.length < names.length ? ", or none if the gateway lets everyone read" : "";
@@ -138,8 +161,9 @@ ${this.responses(operation.responses)}
         this.type(value),
         inline(this.resolve(value).value.description),
       ]);
-      const own = rows.length > 0 ? this.table(["Field", "Type", "Meaning"], rows) : `<p>${this.type(schema)}</p>`;
-      return `<section class="schema" id="${this.id(name)}"><h4>${escape(name)}</h4>${prose(schema.description)}${own}</section>`;
+      const own =
+        rows.length > 0 ? this.table(["Field", "Type", "Meaning"], rows) : `<p>${this.type(schema)}</p>`;
+      return this.named(name, name, `${prose(schema.description)}${own}`);
     });
   }
 
@@ -154,10 +178,9 @@ ${this.responses(operation.responses)}
   }
 
   securitySchemes() {
-    const rows = Object.entries(this.document.components?.securitySchemes ?? {}).map(([name, { description }]) => [
-      code(name),
-      inline(description),
-    ]);
+    const rows = Object.entries(this.document.components?.securitySchemes ?? {}).map(
+      ([name, { description }]) => [code(name), inline(description)],
+    );
     return this.table(["Credential", "Meaning"], rows);
   }
 
@@ -165,7 +188,8 @@ ${this.responses(operation.responses)}
     const groups = this.tags().map(({ name, operations }) => {
       const links = operations.map(({ path, item, method }) => {
         const { operationId } = item[method];
-        return `<li><a href="#${escape(operationId)}"><span class="method ${method}">${method.toUpperCase()}</span> ${escape(path)}</a></li>`;
+        const name = `<span class="method ${method}">${method.toUpperCase()}</span> ${escape(path)}`;
+        return `<li><a href="#${escape(operationId)}">${name}</a></li>`;
       });
       return `<details open><summary>${escape(name)}</summary><ul>\n${links.join("\n")}\n</ul></details>`;
     });

@@ -1,5 +1,5 @@
-// The page of work without a task: how many runs, deploys and agents name their task, on which days, and which
-// repositories, services and agents do not.
+// The page of work without a task: how many runs, deploys and agents name their task, on which days, and
+// which repositories, services and agents do not.
 
 import { getJson } from "../../client/query.js";
 import { address } from "../../client/wire.js";

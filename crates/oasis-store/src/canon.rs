@@ -56,16 +56,17 @@ const MOST_ROWS: i64 = 50_000;
 impl Store {
     /// Counts the work since `since` by its sort, its producer and its day.
     ///
-    /// Each part of the statement walks an index from the newest row back. Pings that only repeat the last one
-    /// are not in the index of the third part.
+    /// Each part of the statement walks an index from the newest row back. Pings that only repeat the last
+    /// one are not in the index of the third part.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
     pub async fn work_since(&self, since: Timestamp) -> Result<Vec<WorkOfDay>, StoreError> {
         let sql = self.sql(
             "WITH newest AS ( \
-               (SELECT 'runs' AS work, coalesce(e.meta ->> 'repository', e.module) AS name, e.ts, e.vtid, e.id \
-                FROM {schema}.oasis_events AS e WHERE e.channel = 'devhub' AND e.kind = 'workflow_run' \
+               (SELECT 'runs' AS work, coalesce(e.meta ->> 'repository', e.module) AS name, e.ts, \
+                  e.vtid, e.id FROM {schema}.oasis_events AS e \
+                WHERE e.channel = 'devhub' AND e.kind = 'workflow_run' \
                   AND e.status NOT IN ('queued', 'in_progress') ORDER BY (e.id + 0) DESC LIMIT $2) \
                UNION ALL \
                (SELECT 'deploys', coalesce(e.meta ->> 'service', e.module), e.ts, e.vtid, e.id \
@@ -76,7 +77,8 @@ impl Store {
                 FROM {schema}.oasis_events AS e WHERE e.channel = 'devhub' AND e.source = 'agent.ping' \
                   AND (e.meta -> 'repeat') IS DISTINCT FROM 'true'::jsonb AND e.kind = 'ping' \
                 ORDER BY (e.id + 0) DESC LIMIT $2)), \
-             whole AS (SELECT n.work, count(*) < $2 OR min(n.ts) < $1 AS is_whole FROM newest AS n GROUP BY 1) \
+             whole AS (SELECT n.work, count(*) < $2 OR min(n.ts) < $1 AS is_whole \
+               FROM newest AS n GROUP BY 1) \
              SELECT n.work, left(n.name, 200) AS name, \
                to_char(n.ts AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, count(*) AS total, \
                count(*) FILTER (WHERE n.vtid IN ('UNSET', 'IDLE')) AS without_task, \

@@ -289,62 +289,6 @@ impl Route {
 }
 
 #[cfg(test)]
-impl Route {
-    /// A route of each sort. A new route is an error of the compiler until this function lists it.
-    pub(crate) fn examples() -> Vec<Self> {
-        let all = vec![
-            Self::Feed,
-            Self::Health,
-            Self::Events,
-            Self::Agents,
-            Self::Canon,
-            Self::Ingest,
-            Self::Rooms,
-            Self::Room(String::new()),
-            Self::RoomLogs(String::new()),
-            Self::Resources,
-            Self::ResourceStream,
-            Self::Casts,
-            Self::Cast(String::new()),
-            Self::CastEvents(String::new()),
-            Self::OwnCastEvents,
-            Self::Audit,
-            Self::AuditSummary,
-            Self::OpenApi(String::new()),
-            Self::Page(Page::Top),
-            Self::Asset(String::new()),
-        ];
-        for route in &all {
-            match route {
-                #[cfg(feature = "test-stream")]
-                Self::TestLines(_) => {}
-                Self::Feed
-                | Self::Health
-                | Self::Events
-                | Self::Agents
-                | Self::Canon
-                | Self::Ingest
-                | Self::Rooms
-                | Self::Room(_)
-                | Self::RoomLogs(_)
-                | Self::Resources
-                | Self::ResourceStream
-                | Self::Casts
-                | Self::Cast(_)
-                | Self::CastEvents(_)
-                | Self::OwnCastEvents
-                | Self::Audit
-                | Self::AuditSummary
-                | Self::OpenApi(_)
-                | Self::Page(_)
-                | Self::Asset(_) => {}
-            }
-        }
-        all
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
 

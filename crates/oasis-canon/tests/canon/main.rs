@@ -9,3 +9,4 @@ mod generated;
 mod guard;
 mod meaning;
 mod repository;
+mod speed;

@@ -1,7 +1,7 @@
 //! Answers `GET /`, `GET /vtid/{VTID}`, `GET /agents`, `GET /rooms`, `GET /rooms/{ID}`, `GET /casts`, `GET
-//! /casts/{ID}`, `GET /audit`, `GET /canon` and `GET /docs` with the document of the Live Console. The script of the
-//! document reads from the address which page to show. A browser that opens any other address gets a page
-//! that says so.
+//! /casts/{ID}`, `GET /audit` and `GET /canon` with the document of the Live Console. The script of the
+//! document reads from the address which page to show. `GET /docs` has a document of its own. A browser that
+//! opens any other address gets a page that says so.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};

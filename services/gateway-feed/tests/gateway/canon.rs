@@ -19,7 +19,8 @@ fn run(repository: &str, vtid: &str, status: &str) -> Value {
 
 fn ping(agent: &str, vtid: &str, repeat: bool) -> Value {
     let meta = if repeat { json!({"agent": agent, "repeat": true}) } else { json!({"agent": agent}) };
-    json!({"source": "agent.ping", "kind": "ping", "status": "info", "vtid": vtid, "module": "X", "meta": meta})
+    json!({"source": "agent.ping", "kind": "ping", "status": "info", "vtid": vtid, "module": "X",
+           "meta": meta})
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +43,8 @@ async fn the_report_counts_work_without_a_task() {
     }
     // A run of long ago, and a run in a private channel.
     let sql = postgres(&db.url).await;
-    let insert = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
+    let insert = "INSERT INTO oasis_events \
+                  (ts, vtid, layer, module, source, kind, status, title, ref, channel) \
                   VALUES (now() - $1::text::interval, 'UNSET', 'UNSET', 'CORE', 'github.actions', \
                   'workflow_run', 'success', 'UNSET-CORE-WORKFLOW-RUN', 'vt/UNSET-workflow-run', $2)";
     sql.execute(insert, &[&"40 days", &"devhub"]).await.unwrap();

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The steps of action.yml, the GitHub Action that runs `oasis canon check`. Builds `oasis` once for each
+# version of its sources; the action keeps the program in a cache.
+#
+# Usage: canon-action.sh key | check
+set -euo pipefail
+sources=$(cd "$(dirname "$0")/.." && pwd)
+bin=$HOME/.cache/oasis-canon/oasis
+
+case "${1-}" in
+  key)
+    cd "$sources"
+    files=$(find Cargo.lock Cargo.toml cli crates services console migrations openapi -type f | LC_ALL=C sort)
+    printf 'key=%s\n' "$(tr '\n' '\0' <<<"$files" | xargs -0 sha256sum | sha256sum | cut -c1-32)"
+    ;;
+  check)
+    if [ ! -x "$bin" ]; then
+      cargo build --locked --profile local --package oasis --manifest-path "$sources/Cargo.toml" \
+        --target-dir "${RUNNER_TEMP:-/tmp}/oasis-canon"
+      install -D "${RUNNER_TEMP:-/tmp}/oasis-canon/local/oasis" "$bin"
+    fi
+    flags=()
+    if [ "${CANON_DENY_WARNINGS-}" = true ]; then flags+=(--deny-warnings); fi
+    path=${CANON_PATH:-.}
+    if [ -n "${CANON_SARIF-}" ]; then
+      "$bin" canon check "$path" --format sarif >"$CANON_SARIF" || [ $? = 1 ]
+    fi
+    "$bin" canon check "$path" --format github "${flags[@]}"
+    ;;
+  *)
+    printf 'Usage: canon-action.sh key | check\n' >&2
+    exit 2
+    ;;
+esac
