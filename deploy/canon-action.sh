@@ -5,14 +5,15 @@
 # Usage: canon-action.sh key | check
 set -euo pipefail
 sources=$(cd "$(dirname "$0")/.." && pwd)
-bin=$HOME/.cache/oasis-canon/oasis
+cd "$sources"
+inputs=(.cargo Cargo.lock Cargo.toml rust-toolchain.toml cli crates services console migrations openapi)
+key=$(find "${inputs[@]}" -type f -print0 |
+  LC_ALL=C sort --zero-terminated | xargs --null sha256sum | sha256sum | cut -c1-32)
+cd "$OLDPWD"
+bin=$HOME/.cache/oasis-canon/$key/oasis
 
 case "${1-}" in
-  key)
-    cd "$sources"
-    files=$(find Cargo.lock Cargo.toml cli crates services console migrations openapi -type f | LC_ALL=C sort)
-    printf 'key=%s\n' "$(tr '\n' '\0' <<<"$files" | xargs -0 sha256sum | sha256sum | cut -c1-32)"
-    ;;
+  key) printf 'key=%s\n' "$key" ;;
   check)
     if [ ! -x "$bin" ]; then
       cargo build --locked --profile local --package oasis --manifest-path "$sources/Cargo.toml" \

@@ -65,6 +65,6 @@ for value in "$vtid" "$module"; do
     refuse "$value is too long: a label has at most $longest_label characters"
 done
 
-# A label has no dots, so _ stands for the dot of a subtask.
+# A label cannot contain a dot, so _ stands for the dot of a subtask.
 vtid=${vtid//./_}
 printf -- '--labels=vtid=%s,vt_layer=%s,vt_module=%s\n' "${vtid,,}" "${layer,,}" "${module,,}"

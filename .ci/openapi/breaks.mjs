@@ -37,7 +37,7 @@ export function breaks(before, after) {
         else compare(before, after, one.schema, other.schema, `${what}: ${one.name}`, "sent", found);
       }
       for (const one of newParameters)
-        if (one.required && !oldParameters.some((other) => same(one, other)))
+        if (one.required && !oldParameters.some((other) => same(one, other) && other.required))
           found.push(`${what}: the parameter ${one.name} is required now`);
       bodies(before, after, old.requestBody, now.requestBody, `${what}: the body`, "sent", found);
       const isRequired = (document, body) => Boolean(resolve(document, body).required);

@@ -64,6 +64,7 @@ test("what a client may send must stay, and what it gets must stay", () => {
       (_, path) => path.get.parameters.push({ name: "k", in: "query", required: true }),
       "GET /a: the parameter k is required now",
     ],
+    [(_, path) => (path.get.parameters[0].required = true), "GET /a: the parameter q is required now"],
     [(_, path) => path.get.parameters[0].schema.enum.pop(), 'GET /a: q: "y" is gone'],
     [
       (_, path) => (path.get.parameters[0].schema.type = "integer"),

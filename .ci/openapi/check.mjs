@@ -48,12 +48,9 @@ try {
   // There is no tag yet, so there are no clients of a release.
 }
 for (const [nth, file] of tag ? FILES.entries() : []) {
-  let before;
-  try {
-    before = parse(git("show", `${tag}:${file}`), { maxAliasCount: -1 });
-  } catch {
-    continue; // The release did not have this file.
-  }
+  // An old release may not have the file.
+  if (!git("ls-tree", "--name-only", tag, file).trim()) continue;
+  const before = parse(git("show", `${tag}:${file}`), { maxAliasCount: -1 });
   for (const change of breaks(before, documents[nth])) problems.push(`${file}, since ${tag}: ${change}`);
 }
 

@@ -26,8 +26,8 @@ Exit codes:
   1    it does not, or a file could not be fixed or written
   2    wrong usage, not a Git repository, or canon.toml is not valid
 
-canon.toml at the top of the repository turns rules off or down, and excepts
-files and folders. canon-baseline.json has the findings of an old repository.";
+canon.toml at the top of the repository sets the levels of rules, and exempts
+files and folders. canon-baseline.json lists findings that are not reported.";
 
 /// Flags of `oasis canon`.
 #[derive(clap::Args, Debug)]

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Fail if there are warnings
     #[arg(long)]
     deny_warnings: bool,
-    /// Print what a rule demands, and why; `all` prints all rules
+    /// Print a rule, its level and its reason; `all` prints all rules
     #[arg(long, value_name = "RULE", value_parser = parse_rule)]
     explain: Option<Explained>,
     /// Accept all present findings: write them to canon-baseline.json
@@ -112,7 +112,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// The branch and the title: the flags, else the event of the workflow run.
 fn change(args: &Args) -> anyhow::Result<Change> {
     let event = match &args.event_path {
-        Some(path) if args.branch.is_none() && args.title.is_none() => {
+        Some(path) if args.branch.is_none() || args.title.is_none() => {
             let refused =
                 |why: String| Usage(format!("the event in {} cannot be read: {why}", path.display()));
             let text = fs::read(path).map_err(|error| refused(error.to_string()))?;

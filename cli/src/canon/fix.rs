@@ -21,13 +21,13 @@ Examples:
 The command renames workflow files with git, rewrites `name:`, adds `run-name:`,
 and changes the references in workflows, links, badges and documents. It changes
 no file without --write. Required checks in the settings of the repository on
-GitHub must be renamed there. Exit code 1: some files need a person.";
+GitHub must be renamed there. Exit code 1: some files must be changed by hand.";
 
 /// Flags of `oasis canon fix`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A folder of the repository, all of which is fixed [default: the current folder]
+    /// A path in the repository; the whole repository is fixed [default: the current folder]
     #[arg(value_name = "PATH")]
     path: Option<PathBuf>,
     /// Write the changes instead of showing them
@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let count = plan.fixed.len();
     match (count, args.write) {
         (0, _) if plan.unfixed.is_empty() => notice("nothing to fix"),
-        (0, _) => notice("nothing was fixed; the files above need a person"),
+        (0, _) => notice("nothing was fixed; change the files above by hand"),
         (1, true) => notice("1 file was changed; look at `git status`"),
         (_, true) => notice(format!("{count} files were changed; look at `git status`")),
         (1, false) => notice("1 file would change; run the command again with --write"),

@@ -3,7 +3,7 @@
 import { isObject } from "../../client/wire.js";
 
 /**
- * What should name its task, and how much of it does not.
+ * How much work there is, and how much of it names no task.
  *
  * @typedef {{ total: number, without: number }} Count
  */
@@ -62,7 +62,7 @@ export function sum(counts) {
 }
 
 /**
- * The share of work that names its task. One task less than all is not 100 %.
+ * The share of work that names its task, rounded down: it is 100 % only if all work names a task.
  *
  * @param {Count} count
  */

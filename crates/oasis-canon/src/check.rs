@@ -92,13 +92,13 @@ fn unused(config: &Config, is_used: &[bool], rest: &Baseline) -> Vec<Finding> {
     let mut findings: Vec<Finding> = exceptions
         .map(|(exception, _)| {
             let message =
-                format!("the exception of {} for {} applies to nothing", exception.rule, exception.path);
+                format!("the exception for {} at {} matches no finding", exception.rule, exception.path);
             let finding = Finding::new(Rule::UnusedException, config::FILE, message, "remove it");
             Finding { place: Some(Place { line: exception.line, column: 1 }), level, ..finding }
         })
         .collect();
     if !rest.is_empty() {
-        let message = format!("the baseline has more findings than the repository: {}", rest.len());
+        let message = format!("findings of the baseline that no longer occur: {}", rest.len());
         let help = "run `oasis canon check --write-baseline`";
         findings
             .push(Finding { level, ..Finding::new(Rule::UnusedException, baseline::FILE, message, help) });
@@ -161,13 +161,16 @@ fn with_yaml(text: Option<Cow<'_, str>>, check: impl Fn(&str, &Yaml<'_>) -> Vec<
 fn check_workflow(tree: &Tree, config: &Config, path: &str, name: &str) -> Vec<Finding> {
     let mut findings: Vec<Finding> = names::check_file(path, name).into_iter().collect();
     let unreadable = |message: String| {
-        let help = "mend the file; the tab Actions on GitHub shows the same error";
+        let help = "fix the file; until then, GitHub may not run the workflow";
         Finding::new(Rule::WorkflowReadable, path, message, help)
     };
     let text = match tree.read(path) {
         Ok(text) => text,
         Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => return vec![unreadable(error.to_string())],
+        Err(error) => {
+            findings.push(unreadable(error.to_string()));
+            return findings;
+        }
     };
     let yaml = match Yaml::parse(&text) {
         Ok(yaml) => yaml,

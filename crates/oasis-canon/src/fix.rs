@@ -40,7 +40,7 @@ impl Plan {
     pub fn of(tree: &Tree, config: &Config, renames: &Renames) -> Result<Self, RenameError> {
         let mut without = BTreeSet::new();
         let mut refused = Vec::new();
-        // Each round leaves at least one more workflow out, so the loop ends.
+        // Each round leaves at least one more file out, so the loop ends.
         loop {
             let (all, mut unfixed) = names::decide(tree, config, renames, &without)?;
             let references = References::of(&all, tree);
@@ -50,6 +50,8 @@ impl Plan {
                 let own = all.iter().find(|names| names.path() == path);
                 match fix_file(tree, path, own, &references, &mut unfixed) {
                     Ok(file) => fixed.extend(file),
+                    // Such a file keeps its names already, and now keeps its references, too.
+                    Err(why) if without.contains(path) => unfixed.push(Unfixed::new(path, why)),
                     Err(why) => failed.push(Unfixed::new(path, why)),
                 }
             }

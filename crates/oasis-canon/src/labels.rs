@@ -66,7 +66,8 @@ impl Labels {
         Ok(Self { vtid, layer, module })
     }
 
-    /// The flag for `gcloud run deploy`. A label has no dots, so `_` stands for the dot of a subtask.
+    /// The flag for `gcloud run deploy`. A label cannot contain a dot, so `_` stands for the dot of a
+    /// subtask.
     pub fn flag(&self) -> String {
         let values = [self.vtid.as_str(), self.layer.as_str(), self.module.as_str()];
         let values = values.map(|value| value.to_ascii_lowercase().replace('.', "_"));
@@ -88,7 +89,7 @@ fn is_service(name: &str) -> bool {
 pub(crate) fn problem(key: &str, value: &str) -> Option<String> {
     if value.contains("${{") {
         return (key != "vt_module" && may_have_capitals(value)).then(|| {
-            format!("the label {key} is {value}, which may contain capitals, and Cloud Run refuses capitals")
+            format!("the label {key} may contain capitals: {value}. Cloud Run accepts lower case only")
         });
     }
     if value.contains(['$', '`']) || value.contains("{{") {

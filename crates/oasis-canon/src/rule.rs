@@ -65,7 +65,7 @@ rules! {
     WorkflowReadable = "workflow-readable", Error,
     "A workflow file is YAML, and its top level is a mapping.",
     "GitHub ignores a workflow that it cannot read, and shows the error only on the page of the workflow. So a
-workflow can stop to run without notice.";
+workflow can stop running, and nobody notices.";
 
     WorkflowFileName = "workflow-file-name", Error,
     "The name of a workflow file has at least two words in capitals, joined by hyphens.",
@@ -96,8 +96,8 @@ the feed. No tool can invent the layer, so `oasis canon fix` does not change suc
     RunName = "run-name", Error,
     "The `run-name:` of a workflow contains the VTID, or an expression that can contain it.",
     "OASIS DevHub reads the task of a run from the name of the run, the branch and the commit. Without
-`run-name:`, a run that a schedule or a person starts belongs to no task. A workflow that only other workflows
-call needs no `run-name:`.
+`run-name:`, a run on the default branch that a person starts belongs to no task. A workflow that only other
+workflows call needs no `run-name:`.
 
     run-name: \"CICDL-GATEWAY-DEPLOY: ${{ inputs.vtid || github.ref_name }}\"
 

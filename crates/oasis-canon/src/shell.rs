@@ -234,7 +234,7 @@ fn matching(text: &str, opening: char, closing: char) -> usize {
     for (at, c) in text.char_indices() {
         match (c, quote) {
             _ if escaped => escaped = false,
-            ('\\', _) => escaped = true,
+            ('\\', None | Some('"')) => escaped = true,
             (c, Some(open)) if c == open => quote = None,
             (_, Some(_)) => {}
             ('\'' | '"', None) => quote = Some(c),
@@ -275,6 +275,7 @@ mod tests {
             vec!["q"],
         ];
         let others = [
+            ("a $(tr -d '\\')\nc", vec![vec!["tr", "-d", "\\"], vec!["a", "$(tr -d '\\')"], vec!["c"]]),
             ("a <<< \"$b\"\nc", vec![vec!["a", "$b"], vec!["c"]]),
             ("(( n = 1 << 2 ))\nc", vec![vec!["c"]]),
             ("a 2>&1 b &> c >>d e", vec![vec!["a", "2", "1", "b", "c", "d", "e"]]),

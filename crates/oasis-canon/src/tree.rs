@@ -36,12 +36,12 @@ pub enum TreeError {
         source: io::Error,
     },
     /// Git is not installed, or it cannot be started.
-    #[error("git cannot be started; the files of a repository are listed by git")]
+    #[error("git cannot be started: `oasis canon` needs git to list the files of a repository")]
     NoGit(#[source] io::Error),
     /// Git refused the folder.
     #[error(
-        "{} is not in a Git repository that can be read: name a folder of a clone, or run `git init`. git \
-         says: {message}",
+        "{} is not in a readable Git repository. Give a folder of a clone, or run `git init`. git says: \
+         {message}",
         path.display()
     )]
     NotARepository {
@@ -190,7 +190,10 @@ pub(crate) fn git(folder: &Path, arguments: &[&str]) -> Result<String, GitError>
 
 /// The `owner/name` in the URL of a remote on GitHub.
 fn slug_of(url: &str) -> Option<String> {
-    let (_, path) = url.split_once("github.com")?;
+    let (before, path) = url.split_once("github.com")?;
+    if before.ends_with(|c: char| c.is_alphanumeric() || c == '-' || c == '.') {
+        return None;
+    }
     let path = path.trim_start_matches([':', '/']).trim_end_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);
     let (owner, name) = path.split_once('/')?;
@@ -211,7 +214,12 @@ mod tests {
         ] {
             assert_eq!(slug_of(url).as_deref(), Some("acme/shop"), "{url}");
         }
-        for url in ["https://example.com/acme/shop.git", "https://github.com/acme", ""] {
+        for url in [
+            "https://notgithub.com/acme/shop",
+            "https://example.com/acme/shop.git",
+            "https://github.com/acme",
+            "",
+        ] {
             assert_eq!(slug_of(url), None, "{url}");
         }
     }

@@ -33,7 +33,7 @@ pub(crate) struct Yaml<'t> {
 #[derive(Debug)]
 struct Node<'t> {
     value: Value<'t>,
-    /// The bytes of the node. The parser's end of a scalar can lie behind a comment, see
+    /// The bytes of the node. The parser's end of a scalar can lie after a comment, see
     /// [`Ref::literal`].
     span: Range<usize>,
     has_anchor: bool,
@@ -59,12 +59,6 @@ enum Value<'t> {
 pub(crate) struct Ref<'y> {
     yaml: &'y Yaml<'y>,
     id: usize,
-}
-
-impl PartialEq for Ref<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-    }
 }
 
 /// A collection that is not complete yet.
@@ -218,7 +212,7 @@ impl<'y> Ref<'y> {
         }
     }
 
-    /// The bytes of the node. The end of a scalar may lie behind a comment, see [`Self::literal`].
+    /// The bytes of the node. The end of a scalar may lie after a comment, see [`Self::literal`].
     pub(crate) fn span(self) -> Range<usize> {
         self.node().span.clone()
     }

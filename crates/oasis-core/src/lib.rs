@@ -17,6 +17,7 @@ pub mod room;
 
 mod cast_runs;
 mod cast_state;
+mod cdevents;
 mod chain;
 mod channel;
 mod escapes;
@@ -36,6 +37,7 @@ mod vtid;
 
 pub use cast_runs::{RunRow, cast_in_title, drive, run_fields};
 pub use cast_state::CastState;
+pub use cdevents::CdEvent;
 pub use chain::chain;
 pub use channel::{Channel, Family};
 pub use escapes::repair_escapes;

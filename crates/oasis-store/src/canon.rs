@@ -65,19 +65,20 @@ impl Store {
         let sql = self.sql(
             "WITH newest AS ( \
                (SELECT 'runs' AS work, coalesce(e.meta ->> 'repository', e.module) AS name, e.ts, \
-                  e.vtid, e.id FROM {schema}.oasis_events AS e \
+                  e.recorded_at, e.vtid, e.id FROM {schema}.oasis_events AS e \
                 WHERE e.channel = 'devhub' AND e.kind = 'workflow_run' \
                   AND e.status NOT IN ('queued', 'in_progress') ORDER BY (e.id + 0) DESC LIMIT $2) \
                UNION ALL \
-               (SELECT 'deploys', coalesce(e.meta ->> 'service', e.module), e.ts, e.vtid, e.id \
-                FROM {schema}.oasis_events AS e WHERE e.channel = 'devhub' AND e.kind = 'deploy' \
+               (SELECT 'deploys', coalesce(e.meta ->> 'service', e.module), e.ts, e.recorded_at, \
+                  e.vtid, e.id FROM {schema}.oasis_events AS e \
+                WHERE e.channel = 'devhub' AND e.kind = 'deploy' \
                   AND e.status NOT IN ('queued', 'in_progress') ORDER BY (e.id + 0) DESC LIMIT $2) \
                UNION ALL \
-               (SELECT 'pings', coalesce(e.meta ->> 'agent', e.module), e.ts, e.vtid, e.id \
+               (SELECT 'pings', coalesce(e.meta ->> 'agent', e.module), e.ts, e.recorded_at, e.vtid, e.id \
                 FROM {schema}.oasis_events AS e WHERE e.channel = 'devhub' AND e.source = 'agent.ping' \
                   AND (e.meta -> 'repeat') IS DISTINCT FROM 'true'::jsonb AND e.kind = 'ping' \
                 ORDER BY (e.id + 0) DESC LIMIT $2)), \
-             whole AS (SELECT n.work, count(*) < $2 OR min(n.ts) < $1 AS is_whole \
+             whole AS (SELECT n.work, count(*) < $2 OR min(n.recorded_at) < $1 AS is_whole \
                FROM newest AS n GROUP BY 1) \
              SELECT n.work, left(n.name, 200) AS name, \
                to_char(n.ts AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, count(*) AS total, \

@@ -22,18 +22,18 @@ const DEFAULT_DAYS: i64 = 30;
 const MAX_DAYS: i64 = 90;
 /// The maximum number of producers in the answer.
 const MOST_WORST: usize = 20;
-/// How long an answer is given again. The statement reads up to 150,000 rows.
+/// How long an answer is cached. The statement reads up to 150,000 rows.
 const FRESH: Duration = Duration::from_secs(30);
 
 /// Answers requests for the report.
 pub(crate) struct Canon {
     store: Store,
-    /// The last reports by the number of days. A request that waits for the lock gets the report of the
-    /// request before it, so at most one statement runs at a time.
+    /// The last reports by the number of days. The lock is held during a statement, so at most one statement
+    /// runs at a time, and the requests that wait for the same days get its report.
     reports: Mutex<HashMap<i64, (Instant, Arc<Report>)>>,
 }
 
-/// Something that should name its task, and what does not.
+/// How much work there is, and how much of it names no task.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Count {
     total: i64,

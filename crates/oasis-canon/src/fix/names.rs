@@ -31,7 +31,8 @@ impl Renames {
         for text in texts {
             let refused = |why: &str| RenameError(format!("{text}: {why}"));
             let (old, new) = text.split_once('=').ok_or_else(|| refused("expected OLD=NEW"))?;
-            let (old, new) = (old.trim_start_matches(FOLDER), new.trim_start_matches(FOLDER));
+            let bare = |name: &'_ str| name.strip_prefix(FOLDER).unwrap_or(name).to_owned();
+            let (old, new) = (&*bare(old), &*bare(new));
             let words = match (stem(old), stem(new)) {
                 (Some(_), Some(words)) => words,
                 (None, None) => new,

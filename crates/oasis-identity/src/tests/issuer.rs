@@ -1,5 +1,6 @@
 //! An issuer for tests: an HTTP server on this machine that publishes a JWK set.
 
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -68,7 +69,13 @@ impl Issuer {
     }
 
     pub(super) async fn come_up(&mut self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
+        // In the meantime, a connection of another test can have got the port.
+        let listener = loop {
+            match TcpListener::bind(("127.0.0.1", self.port)).await {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => tokio::task::yield_now().await,
+                bound => break bound.unwrap(),
+            }
+        };
         self.tasks.spawn(serve(listener, Arc::clone(&self.shared)));
     }
 

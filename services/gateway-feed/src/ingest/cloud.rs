@@ -3,7 +3,8 @@
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::{
-    Channel, DedupKey, Event, Invalid, Kind, Meta, Module, NewEvent, Source, Status, Ts, report,
+    CdEvent, Channel, DedupKey, Event, Invalid, Kind, Layer, Link, Meta, Module, NewEvent, Source, Status,
+    Ts, report,
 };
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
@@ -78,6 +79,28 @@ fn decode(value: &str) -> Option<Value> {
     String::from_utf8(bytes).ok().map(Value::String)
 }
 
+/// The data of a CDEvent has fixed members. What a producer adds is in `customData`, so the fields of the
+/// event are also taken from there, if they are valid. The link is the address of the subject.
+fn lift_custom_data(data: &mut Map<String, Value>) {
+    let lift = [
+        ("vtid", "/vtid", (|_| true) as fn(&str) -> bool),
+        ("layer", "/layer", |text| Layer::parse(text).is_ok()),
+        ("module", "/module", |text| Module::parse(text).is_ok()),
+        ("status", "/status", |text| Status::from_word(text).is_some()),
+        ("link", "/link", |text| Link::parse(text).is_ok()),
+    ];
+    let mut found = Vec::new();
+    for (name, pointer, fits) in lift {
+        let custom = data.get("customData").and_then(|custom| custom.pointer(pointer)?.as_str());
+        found.extend(custom.filter(|text| fits(text)).map(|text| (name, text.to_owned())));
+    }
+    let address = data.get("subject").and_then(|subject| subject.pointer("/content/uri")?.as_str());
+    found.extend(address.filter(|text| Link::parse(text).is_ok()).map(|text| ("link", text.to_owned())));
+    for (name, text) in found {
+        data.entry(name).or_insert(text.into());
+    }
+}
+
 fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Refusal> {
     let present =
         |text: &str| if text.is_empty() { Err(Invalid::new("it is empty")) } else { Ok(text.to_owned()) };
@@ -91,20 +114,28 @@ fn read(mut fields: Fields, data: Option<Value>, now: Ts) -> Result<NewEvent, Re
     let ts = fields.time("time", now)?;
 
     let mut meta = Map::new();
+    let outcome = data.as_ref().and_then(|data| data.pointer("/subject/content/outcome")?.as_str());
+    let cd_event = CdEvent::read(&kind, outcome);
     let (mut known, rest) = match data {
-        Some(Value::Object(data)) => (Fields::new(data, "data."), None),
+        Some(Value::Object(mut data)) => {
+            if cd_event.is_some() {
+                lift_custom_data(&mut data);
+            }
+            (Fields::new(data, "data."), None)
+        }
         other => (Fields::new(Map::new(), "data."), other),
     };
     let (task, vtid_given) = known.task("vtid")?;
     let word = known.take("status").map(|status| report::shown(&status));
-    let status = word.as_deref().map_or(Some(Status::Info), Status::from_word);
+    let usual = cd_event.as_ref().map_or(Status::Info, |cd_event| cd_event.status);
+    let status = word.as_deref().map_or(Some(usual), Status::from_word);
     let event = Event {
         ts,
         task,
         layer_hint: known.layer("layer")?,
         module: known.parsed("module", Module::parse)?.unwrap_or_else(Module::core),
         source: Source::OasisEvents,
-        kind: Kind::from_name(&kind),
+        kind: cd_event.map_or_else(|| Kind::from_name(&kind), |cd_event| cd_event.kind),
         status: status.unwrap_or(Status::Info),
         link: known.link("link")?,
     };

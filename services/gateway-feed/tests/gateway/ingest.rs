@@ -271,3 +271,32 @@ async fn a_client_may_not_report_that_an_agent_is_lost_or_back() {
     assert_eq!(stored(&gateway).await.len(), 2);
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cdevent_becomes_the_step_of_a_run() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
+    let event = |id: &str, kind: &str, content: Value, custom: Value| {
+        json!({
+            "specversion": "1.0", "id": id, "source": "/tekton", "type": format!("dev.cdevents.{kind}.0.3.0"),
+            "data": {"subject": {"id": "run-1", "content": content}, "customData": custom}
+        })
+    };
+    let uri = "https://tekton.example/run-1";
+    let custom = json!({"vtid": "DEV-CICDL-0031", "module": "GATEWAY", "layer": 7, "link": "no link"});
+    let batch = json!([
+        event("1", "pipelinerun.started", json!({"uri": uri}), custom.clone()),
+        event("2", "pipelinerun.finished", json!({"uri": uri, "outcome": "error"}), custom),
+        event("3", "service.deployed", json!({"environment": {"id": "prod"}}), json!("base64")),
+    ]);
+    let headers = &[("content-type", "application/cloudevents-batch+json")];
+    let answer = send(gateway.address, "POST", "/events/ingest", headers, batch.to_string()).await;
+    assert_eq!(answer.status, 201, "{:?}", answer.body);
+    let rows = stored(&gateway).await;
+    let fields = |nth: usize| ["vtid", "module", "kind", "status"].map(|f| rows[nth][f].as_str().unwrap());
+    assert_eq!(fields(2), ["DEV-CICDL-0031", "GATEWAY", "pipelinerun", "in_progress"]);
+    assert_eq!(fields(1), ["DEV-CICDL-0031", "GATEWAY", "pipelinerun", "failure"]);
+    assert_eq!(fields(0), ["UNSET", "CORE", "deploy", "success"]);
+    assert_eq!((&rows[1]["link"], &rows[0]["link"]), (&json!(uri), &Value::Null));
+    assert_eq!(rows[0]["meta"]["ce_type"], "dev.cdevents.service.deployed.0.3.0");
+}

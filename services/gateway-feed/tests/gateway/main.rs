@@ -43,7 +43,9 @@ mod stalled;
 mod standby;
 mod writers;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Parser;
 use gateway_feed::Config;
@@ -64,13 +66,26 @@ struct Gateway {
     task: JoinHandle<anyhow::Result<()>>,
 }
 
+/// Listens at an address. After a restart at the same address, a connection of another test can have its port
+/// for a while.
+async fn bind(address: SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
+            bound => return bound.unwrap(),
+        }
+    }
+}
+
 impl Gateway {
     async fn start(database_url: &str, flags: &[&str]) -> Self {
         Self::start_at(database_url, flags, "127.0.0.1:0".parse().unwrap()).await
     }
 
     async fn start_at(database_url: &str, flags: &[&str], address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+        let listener = bind(address).await;
         let address = listener.local_addr().unwrap();
         let config =
             ["gateway-feed", "--database-url", database_url].into_iter().chain(flags.iter().copied());

@@ -1,6 +1,7 @@
 //! A fake gateway that has rooms, and the runs of agents that send to it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::ErrorKind;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -11,9 +12,9 @@ use oasis_service::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
-use crate::{agent, until_async};
+use crate::{PAUSE, agent, until_async};
 
 /// What a fake gateway has received.
 #[derive(Default)]
@@ -106,11 +107,23 @@ impl App for Rooms {
     }
 }
 
+/// Listens again on a port. While no gateway listens, a connection of another test can have the same port.
+async fn bind_again(port: u16) -> TcpListener {
+    loop {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => tokio::time::sleep(PAUSE).await,
+            bound => return bound.unwrap(),
+        }
+    }
+}
+
 /// A fake gateway and a folder for sockets.
 pub(crate) struct Setup {
     pub(crate) home: TempDir,
     pub(crate) received: Arc<Mutex<Received>>,
     port: u16,
+    /// The socket that reserves the port until the gateway listens. Connections to it are refused.
+    reserved: Mutex<Option<TcpSocket>>,
     shutdown: Shutdown,
 }
 
@@ -121,18 +134,23 @@ impl Setup {
         setup
     }
 
-    /// A gateway that does not listen yet. Its port is free.
+    /// A gateway that does not listen yet.
     pub(crate) async fn away() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = socket.local_addr().unwrap().port();
         let (home, shutdown) = (tempfile::tempdir().unwrap(), Shutdown::manual());
-        Self { home, received: Arc::default(), port, shutdown }
+        Self { home, received: Arc::default(), port, reserved: Mutex::new(Some(socket)), shutdown }
     }
 
     /// Starts the gateway.
     pub(crate) async fn listen(&self) {
         let app = Rooms { tokens: "s3cret".parse().unwrap(), received: Arc::clone(&self.received) };
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
+        let reserved = self.reserved.lock().unwrap().take();
+        let listener = match reserved {
+            Some(socket) => socket.listen(1_024).unwrap(),
+            None => bind_again(self.port).await,
+        };
         tokio::spawn(serve(Arc::new(app), listener, Limits::default(), self.shutdown.clone()));
     }
 

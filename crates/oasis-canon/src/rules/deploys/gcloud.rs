@@ -66,16 +66,12 @@ fn judge(path: &str, text: &str, at: usize, command: &Command, script: &str) -> 
 fn given(words: &[Word], script: &str) -> Given {
     let mut labels = Vec::new();
     let mut rest = words.iter();
-    let mut is_value = false;
     while let Some(word) = rest.next() {
-        // The word after `--image` is an image, and sets no labels.
-        let follows_flag = is_value;
-        is_value = word.text.starts_with("--") && !word.text.contains('=');
         let flag = FLAGS.iter().find(|flag| word.text.starts_with(**flag));
         let value = match flag.map(|flag| &word.text[flag.len()..]) {
             Some("") => rest.next().map(|next| next.text.as_str()),
             Some(value) => value.strip_prefix('='),
-            None if !follows_flag && may_set_labels(word, script) => return Given::Computed,
+            None if may_set_labels(word, script) => return Given::Computed,
             None => None,
         };
         let Some(value) = value else { continue };
@@ -136,6 +132,7 @@ mod tests {
             "echo gcloud run deploy x",
             "cat <<EOF\ngcloud run deploy x\nEOF",
             "gcloud run deploy --help",
+            "gcloud run deploy x --quiet \"$(deploy/ensure-vtid.sh x V L M)\"",
             "gcloud run deploy x 2>&1 --labels=vtid=$V,vt_layer=l,vt_module=m",
         ] {
             assert_eq!(rules(script), [], "{script}");
