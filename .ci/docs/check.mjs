@@ -255,6 +255,7 @@ const BLOCKS = [
   ["docs/rooms.md", "curl -N", follow("event: connected")],
   ["docs/rooms.md", "event: ", shownByTheStream],
   ["docs/terminal.md", "PR #100 merged", because("a test of the command line checks this output")],
+  ["docs/figures.md", "cargo test --release", because("it is a measurement, which needs an idle machine")],
   ["docs/figures.md", "cargo bench-all", because("it takes half an hour and needs an idle machine")],
   ["console/client/README.md", "<script", because("console/tests/browser/readme.test.js runs it")],
   ["docs/casts.md", "SELECT user_id", sql],
