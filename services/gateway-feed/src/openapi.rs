@@ -10,25 +10,23 @@ use crate::console::Content;
 
 macro_rules! file {
     ($name:literal) => {
-        ($name, include_str!(concat!("../../../openapi/", $name)))
+        ($name, Content::packed(include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz"))))
     };
 }
 
-/// The names of the descriptions, and their texts.
-pub(crate) const FILES: [(&str, &str); 2] = [file!("gateway-v1.yml"), file!("oasis-v1.yml")];
-
-static CONTENTS: LazyLock<[Content; 2]> =
-    LazyLock::new(|| FILES.map(|(_, text)| Content::new(text.to_owned())));
+/// The names of the descriptions, and their contents.
+static FILES: LazyLock<[(&str, Content); 2]> =
+    LazyLock::new(|| [file!("gateway-v1.yml"), file!("oasis-v1.yml")]);
 
 /// Answers with the description `name`.
 ///
 /// # Errors
 /// 404 if there is no such description.
 pub(crate) fn answer(name: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
-    let nth = FILES.iter().position(|(known, _)| *known == name).ok_or_else(|| {
+    let (_, content) = FILES.iter().find(|(known, _)| *known == name).ok_or_else(|| {
         ApiError::not_found().hint("the descriptions are /openapi/gateway-v1.yml and /openapi/oasis-v1.yml")
     })?;
-    Ok(CONTENTS[nth].answer(StatusCode::OK, "application/yaml", "no-cache", headers))
+    Ok(content.answer(StatusCode::OK, "application/yaml", "no-cache", headers))
 }
 
 #[cfg(test)]
@@ -45,7 +43,8 @@ mod tests {
     /// two blanks, and a method one of four.
     fn described() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         let mut paths: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (_, text) in FILES {
+        for (_, content) in FILES.iter() {
+            let text = std::str::from_utf8(content.plain()).unwrap();
             let mut path = None;
             let lines = text.lines().skip_while(|line| *line != "paths:").skip(1);
             for line in lines.take_while(|line| line.is_empty() || line.starts_with(' ')) {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use ring::digest::{Context, SHA256};
 
 use super::content::Content;
-use super::files::{self, DOCS, DOCUMENT, FILES, MISSING, Part};
+use super::files::{self, DOCUMENT, FILES, MISSING, Part};
 use super::strip::strip;
 
 /// The files as they are served, and the documents that name them.
@@ -29,8 +29,6 @@ pub(super) struct Bundle {
     pub(super) cast: Content,
     /// The document of the page of work without a task.
     pub(super) canon: Content,
-    /// The page with the descriptions of the API.
-    pub(super) docs: Content,
     files: Vec<(&'static str, Content)>,
 }
 
@@ -49,8 +47,7 @@ pub(super) static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
     let (rooms, room) = (document("/rooms"), document("/rooms/"));
     let (casts, cast) = (document("/casts"), document("/casts/"));
     let canon = document("/canon");
-    let docs = Content::new(DOCS.replace("/-/HASH/", &format!("/-/{hash}/")));
-    Bundle { hash, top, task, rooms, room, casts, cast, canon, docs, files }
+    Bundle { hash, top, task, rooms, room, casts, cast, canon, files }
 });
 
 /// The document of the page at `path`.
@@ -65,6 +62,13 @@ fn document(hash: &str, path: &str) -> String {
         .collect();
     placed(&DOCUMENT.replace("<!-- modules -->", &modules), hash, path)
 }
+
+/// The page with the descriptions of the API. Most gateways never show it.
+pub(super) static DOCS: LazyLock<Content> = LazyLock::new(|| {
+    let packed = Content::packed(include_bytes!(concat!(env!("OUT_DIR"), "/docs.html.gz")));
+    let html = String::from_utf8_lossy(packed.plain());
+    Content::new(html.replace("/-/HASH/", &format!("/-/{}/", BUNDLE.hash)))
+});
 
 /// The document for a browser that opens `path`, which names no page. `hint` must be HTML.
 pub(super) fn missing_document(path: &str, hint: &str) -> String {

@@ -1,36 +1,48 @@
 //! The content of one file, plain and compressed, and the headers with which the file is served.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};
 use oasis_service::{Response, response};
 
-/// The content of a file. The content is compressed when a browser requests the compressed form for the
+/// The content of a file, plain and compressed. The missing form is made when a browser requests it for the
 /// first time.
 pub(crate) struct Content {
-    plain: Bytes,
+    plain: OnceLock<Bytes>,
     gzip: OnceLock<Bytes>,
 }
 
 impl Content {
     pub(crate) fn new(plain: String) -> Self {
-        Self { plain: plain.into(), gzip: OnceLock::new() }
+        Self { plain: OnceLock::from(Bytes::from(plain)), gzip: OnceLock::new() }
     }
 
-    pub(super) fn plain(&self) -> &Bytes {
-        &self.plain
+    /// A content that `build.rs` has compressed.
+    pub(crate) fn packed(gzip: &'static [u8]) -> Self {
+        Self { plain: OnceLock::new(), gzip: OnceLock::from(Bytes::from_static(gzip)) }
+    }
+
+    pub(crate) fn plain(&self) -> &Bytes {
+        self.plain.get_or_init(|| {
+            let mut plain = Vec::new();
+            // A content without a plain form has a compressed one, which `build.rs` has made.
+            let packed = self.gzip.get().map_or(&[][..], |gzip| gzip);
+            let _ = GzDecoder::new(packed).read_to_end(&mut plain);
+            plain.into()
+        })
     }
 
     pub(super) fn gzip(&self) -> &Bytes {
         self.gzip.get_or_init(|| {
-            let mut encoder = GzEncoder::new(Vec::with_capacity(self.plain.len() / 2), Compression::best());
+            let mut encoder = GzEncoder::new(Vec::with_capacity(self.plain().len() / 2), Compression::best());
             // Writing to a vector cannot fail.
-            let _ = encoder.write_all(&self.plain);
+            let _ = encoder.write_all(self.plain());
             encoder.finish().unwrap_or_default().into()
         })
     }
@@ -45,7 +57,7 @@ impl Content {
         request_headers: &HeaderMap,
     ) -> Response {
         let packed = accepts_gzip(request_headers);
-        let bytes = if packed { self.gzip() } else { &self.plain };
+        let bytes = if packed { self.gzip() } else { self.plain() };
         let mut answer = response::content(status, content_type, bytes.clone());
         let headers = answer.headers_mut();
         if packed {

@@ -6,9 +6,6 @@ pub(super) type File = (&'static str, &'static str);
 /// The HTML document of every page. The document names the scripts and the style sheets.
 pub(super) const DOCUMENT: &str = include_str!("../../../../console/app/index.html");
 
-/// The HTML document of the page with the descriptions of the API.
-pub(super) const DOCS: &str = include_str!("../../../../console/app/docs/docs.html");
-
 /// The HTML document for a path that names no page.
 pub(super) const MISSING: &str = include_str!("../../../../console/app/missing.html");
 

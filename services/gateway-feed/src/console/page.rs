@@ -10,7 +10,7 @@ use oasis_core::cast::CastId;
 use oasis_core::room::RoomId;
 use oasis_service::{ApiError, Response};
 
-use super::bundle::{BUNDLE, missing_document};
+use super::bundle::{BUNDLE, DOCS, missing_document};
 use super::content::Content;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -102,7 +102,7 @@ impl Page {
             Self::Casts => &BUNDLE.casts,
             Self::Cast | Self::NoSuchCast => &BUNDLE.cast,
             Self::Canon => &BUNDLE.canon,
-            Self::Docs => &BUNDLE.docs,
+            Self::Docs => &DOCS,
         }
     }
 
