@@ -1,5 +1,5 @@
-//! Compresses the descriptions of the API and their page. They are large, and hardly anyone reads them. So the
-//! binary has them in compressed form only.
+//! Compresses the descriptions of the API and their page. They are large, and hardly anyone reads them. So
+//! the binary has them in compressed form only.
 
 use std::io::Write as _;
 use std::path::Path;
