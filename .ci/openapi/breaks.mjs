@@ -1,18 +1,10 @@
 // Finds the changes of a description that break clients. What a client may send must stay allowed, and what
 // an answer has must stay there.
 
-const METHODS = ["get", "put", "post", "patch", "delete"];
+import { METHODS, resolve as resolveNamed } from "./document.mjs";
 
-/** @param {any} document @param {any} value */
-function resolve(document, value) {
-  let at = value;
-  for (let steps = 0; at?.$ref && steps < 16; steps += 1)
-    at = at.$ref
-      .slice(2)
-      .split("/")
-      .reduce((node, key) => node?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], document);
-  return at ?? {};
-}
+/** What a reference refers to. @param {any} document @param {any} value */
+const resolve = (document, value) => resolveNamed(document, value).value;
 
 /** The breaking changes from one document to another, one text each. @returns {string[]} */
 export function breaks(before, after) {

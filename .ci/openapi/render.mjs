@@ -1,9 +1,9 @@
 // Renders the descriptions as one HTML page that needs no script and nothing from elsewhere.
 
 import MarkdownIt from "markdown-it";
+import { METHODS, resolve } from "./document.mjs";
 
 const markdown = new MarkdownIt({ html: false });
-const METHODS = ["get", "put", "post", "patch", "delete"];
 
 const escape = (text) =>
   String(text)
@@ -22,15 +22,8 @@ class Renderer {
     this.document = document;
   }
 
-  /** Follows a reference. Also returns the last part of its path, the name of what it refers to. */
   resolve(value) {
-    let [at, name] = [value, null];
-    for (let steps = 0; at?.$ref && steps < 16; steps += 1) {
-      const keys = at.$ref.slice(2).split("/");
-      name = keys.at(-1);
-      at = keys.reduce((node, key) => node?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], this.document);
-    }
-    return { value: at ?? {}, name };
+    return resolve(this.document, value);
   }
 
   /** A schema in a few words, with a link to a schema that has a name. */

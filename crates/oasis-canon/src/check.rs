@@ -9,7 +9,7 @@ use crate::config::{self, Config};
 use crate::finding::Finding;
 use crate::rule::{Level, Rule};
 use crate::rules::{catalogue, change, deploys, names, run_name};
-use crate::text::Place;
+use crate::text::{Place, is_at_or_in};
 use crate::tree::{ReadError, Tree};
 use crate::workflow::{self, Workflow};
 use crate::yaml::Yaml;
@@ -64,20 +64,12 @@ pub fn check(tree: &Tree, config: &Config, baseline: Baseline, change: &Change, 
     let (in_baseline, rest) = baseline.remove_from(&mut findings);
     findings.extend(unused(config, &is_used, &rest));
     // A pull request is checked whatever the path.
-    findings.retain(|finding| !is_of_repository(finding.rule) || is_below(&finding.path, below));
+    findings.retain(|finding| {
+        finding.rule.is_about_change() || below.is_empty() || is_at_or_in(&finding.path, below)
+    });
     findings.sort_by(|a, b| (&a.path, a.place, a.rule).cmp(&(&b.path, b.place, b.rule)));
     let workflows = paths.iter().filter(|path| workflow::file_name(path).is_some()).count();
     Report { findings, in_baseline, excepted, workflows }
-}
-
-/// Whether the rule is about the files of a repository, not about a pull request.
-fn is_of_repository(rule: Rule) -> bool {
-    !matches!(rule, Rule::BranchVtid | Rule::TitleVtid)
-}
-
-fn is_below(path: &str, folder: &str) -> bool {
-    folder.is_empty()
-        || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The exceptions and the entries of the baseline that apply to nothing.
@@ -88,7 +80,7 @@ fn unused(config: &Config, is_used: &[bool], rest: &Baseline) -> Vec<Finding> {
     }
     // Whether the rules about a pull request find something differs from run to run.
     let exceptions = config.exceptions.iter().zip(is_used);
-    let exceptions = exceptions.filter(|(exception, used)| !**used && is_of_repository(exception.rule));
+    let exceptions = exceptions.filter(|(exception, used)| !**used && !exception.rule.is_about_change());
     let mut findings: Vec<Finding> = exceptions
         .map(|(exception, _)| {
             let message =

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::rule::{Level, Rule};
 use crate::rules::catalogue::KEBAB;
-use crate::text::Place;
+use crate::text::{Place, is_at_or_in};
 use crate::tree::{ReadError, Tree};
 
 /// The name of the file, at the top of the repository.
@@ -40,8 +40,8 @@ impl Exception {
     /// Whether the exception applies to a finding of this rule.
     pub(crate) fn applies(&self, rule: Rule, path: &str) -> bool {
         let folder = self.path.trim_end_matches('/');
-        let below = path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        self.rule == rule && (below || (rule == Rule::BranchVtid && path.starts_with(&self.path)))
+        self.rule == rule
+            && (is_at_or_in(path, folder) || (rule == Rule::BranchVtid && path.starts_with(&self.path)))
     }
 }
 

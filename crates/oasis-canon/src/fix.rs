@@ -13,7 +13,7 @@ mod write;
 use std::collections::BTreeSet;
 
 use crate::config::Config;
-use crate::text::{Edit, add, apply};
+use crate::text::{add, apply};
 use crate::tree::Tree;
 use crate::workflow::Workflow;
 use crate::yaml::Yaml;
@@ -95,18 +95,20 @@ fn fix_file(
     }
     // A file that is no text has no references.
     let Ok(text) = tree.read(path) else { return Ok(None) };
+    let yaml = if is_workflow { Yaml::parse(&text).ok() } else { None };
     let mut edits = Vec::new();
-    if let Some(yaml) = Some(&text).filter(|_| is_workflow).and_then(|text| Yaml::parse(text).ok()) {
-        if let (Some(names), Some(workflow)) = (own, Workflow::of(&yaml)) {
+    if let Some(yaml) = &yaml {
+        if let (Some(names), Some(workflow)) = (own, Workflow::of(yaml)) {
             edits.extend(workflow::edits(&text, workflow, names)?);
         }
-        add(&mut edits, references.in_workflow(path, &text, &yaml, unfixed));
-        add(&mut edits, references.in_text(path, &text, unfixed));
-        check_edits(&text, &yaml, &edits)?;
-    } else {
-        add(&mut edits, references.in_text(path, &text, unfixed));
+        add(&mut edits, references.in_workflow(path, &text, yaml, unfixed));
     }
-    let after = apply(&text, edits);
+    add(&mut edits, references.in_text(path, &text, unfixed));
+    let after = apply(&text, &edits);
+    let is_same = |yaml| Yaml::parse(&after).is_ok_and(|after| verify::means_the_same(yaml, &after, &edits));
+    if !yaml.as_ref().is_none_or(is_same) {
+        return Err("an automatic edit would change more than names; change the file by hand".to_owned());
+    }
     let renamed = own.and_then(|names| names.new_file.as_deref()).map(|new| {
         let folder = &path[..path.rfind('/').map_or(0, |at| at + 1)];
         format!("{folder}{new}")
@@ -115,14 +117,4 @@ fn fix_file(
         return Ok(None);
     }
     Ok(Some(Fixed { path: path.to_owned(), renamed, before: text.into_owned(), after }))
-}
-
-fn check_edits(text: &str, yaml: &Yaml<'_>, edits: &[Edit]) -> Result<(), String> {
-    let after = apply(text, edits.to_vec());
-    let is_same = Yaml::parse(&after).is_ok_and(|after| verify::means_the_same(yaml, &after, edits));
-    if is_same {
-        Ok(())
-    } else {
-        Err("an automatic edit would change more than names; change the file by hand".to_owned())
-    }
 }

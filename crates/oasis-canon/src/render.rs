@@ -34,11 +34,6 @@ pub fn github(report: &Report) -> String {
     report.findings.iter().map(line).collect()
 }
 
-/// Whether the rule is about a pull request, not about a file.
-fn is_of_change(rule: Rule) -> bool {
-    matches!(rule, Rule::BranchVtid | Rule::TitleVtid)
-}
-
 /// Escapes the text of a workflow command, as @actions/core does.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
@@ -80,7 +75,7 @@ pub fn sarif(report: &Report, version: &str) -> Value {
             }}],
         })
     };
-    let in_files = report.findings.iter().filter(|finding| !is_of_change(finding.rule));
+    let in_files = report.findings.iter().filter(|finding| !finding.rule.is_about_change());
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

@@ -160,6 +160,13 @@ package.";
 oasis canon check --write-baseline";
 }
 
+impl Rule {
+    /// Whether the rule is about a branch or a pull request, not about a file.
+    pub fn is_about_change(self) -> bool {
+        matches!(self, Self::BranchVtid | Self::TitleVtid)
+    }
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -40,7 +40,8 @@ pub(crate) fn add(edits: &mut Vec<Edit>, more: Vec<Edit>) {
 }
 
 /// Applies edits to `text`. An edit that overlaps an earlier one is left out.
-pub(crate) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
+pub(crate) fn apply(text: &str, edits: &[Edit]) -> String {
+    let mut edits: Vec<&Edit> = edits.iter().collect();
     edits.sort_by_key(|edit| (edit.bytes.start, edit.bytes.end));
     let mut edited = String::with_capacity(text.len());
     let mut done = 0;
@@ -53,6 +54,11 @@ pub(crate) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     }
     edited.push_str(&text[done..]);
     edited
+}
+
+/// Whether `path` is the folder or file `place`, or is in that folder.
+pub(crate) fn is_at_or_in(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Finds each occurrence of `word` in `text` whose neighbours could not be parts of the same word.

@@ -12,11 +12,8 @@ pub(super) fn means_the_same(before: &Yaml<'_>, after: &Yaml<'_>, edits: &[Edit]
     let (mut old, mut new) = (before.roots(), after.roots());
     let is_first_same = match (old.next(), new.next()) {
         (Some(old), Some(new)) => {
-            let rest = |top: Ref<'_>| {
-                top.entries().filter(|(key, _)| !key.text().is_some_and(|key| NAMES.contains(&key))).count()
-            };
             let entries = |top| Ref::entries(top).filter(is_no_name);
-            rest(old) == rest(new)
+            entries(old).count() == entries(new).count()
                 && entries(old)
                     .zip(entries(new))
                     .all(|(old, new)| same(old.0, new.0, edits) && same(old.1, new.1, edits))

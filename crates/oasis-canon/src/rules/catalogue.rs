@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::finding::Finding;
 use crate::rule::Rule;
+use crate::text::is_at_or_in;
 use crate::tree::Tree;
 use crate::words::is_kebab;
 
@@ -26,7 +27,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
         let Some((what, home)) = kind_of(tree, path, name) else { continue };
         // The whole repository may be a service, a skill or a package.
         let is_whole = folder.is_empty() && home != OPENAPI;
-        let is_home = is_whole || is_below(folder, home) || (home == PACKAGES && is_package_home(folder));
+        let is_home = is_whole || is_at_or_in(folder, home) || (home == PACKAGES && is_package_home(folder));
         let place = if home == OPENAPI { path } else { folder };
         if is_home || !reported.insert((what, place)) {
             continue;
@@ -59,11 +60,7 @@ const PACKAGE: (&str, &str) = ("package", PACKAGES);
 
 /// Services and skills may be packages of their own.
 fn is_package_home(folder: &str) -> bool {
-    is_below(folder, SERVICES) || is_below(folder, SKILLS)
-}
-
-fn is_below(folder: &str, home: &str) -> bool {
-    folder.strip_prefix(home).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    is_at_or_in(folder, SERVICES) || is_at_or_in(folder, SKILLS)
 }
 
 fn has_line(text: &str, line: &str) -> bool {
