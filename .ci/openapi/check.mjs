@@ -1,5 +1,6 @@
-// Checks the descriptions in openapi/: Spectral with the rules in .spectral.yaml, the page that the gateway
-// serves at /docs, and changes that would break clients of the last tag. `--write` writes the page anew.
+// Checks the descriptions in openapi/: Spectral with the rules in .spectral.yaml, the files that are
+// generated from them, and changes that would break clients of the last tag. The generated files are the page
+// that the gateway serves at /docs, and the types of the client. `--write` writes them anew.
 //
 // Usage: node .ci/openapi/check.mjs [--write]
 
@@ -9,11 +10,13 @@ import path from "node:path";
 import { parse } from "yaml";
 import { breaks } from "./breaks.mjs";
 import { render } from "./render.mjs";
+import { types } from "./types.mjs";
 
 const HERE = import.meta.dirname;
 const REPO = path.resolve(HERE, "../..");
 const FILES = ["gateway-v1.yml", "oasis-v1.yml"].map((name) => `openapi/${name}`);
 const PAGE = "console/app/docs/docs.html";
+const TYPES = "console/client/schemas.d.ts";
 
 const problems = [];
 const read = (file) => fs.readFileSync(path.join(REPO, file), "utf8");
@@ -34,12 +37,13 @@ const operations = documents.flatMap(({ paths }) =>
 );
 if (new Set(operations).size !== operations.length) problems.push("two operations have the same operationId");
 
-const page = render(
-  documents,
-  FILES.map((file) => path.basename(file)),
-);
-if (process.argv.includes("--write")) fs.writeFileSync(path.join(REPO, PAGE), page);
-else if (read(PAGE) !== page) problems.push(`${PAGE} is not current: run node .ci/openapi/check.mjs --write`);
+const names = FILES.map((file) => path.basename(file));
+const generated = { [PAGE]: render(documents, names), [TYPES]: await types(documents) };
+for (const [file, text] of Object.entries(generated)) {
+  if (process.argv.includes("--write")) fs.writeFileSync(path.join(REPO, file), text);
+  else if (read(file) !== text)
+    problems.push(`${file} is not current: run node .ci/openapi/check.mjs --write`);
+}
 
 let tag = null;
 try {

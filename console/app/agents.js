@@ -122,6 +122,7 @@ export function simulatedAgents(events) {
         last_seen: ts,
         interval: null,
         last_id: 0,
+        room: null,
       },
     ]);
     if (agent) agents.set(module, { ...agent, event });

@@ -3,41 +3,25 @@
 import { badAnswer, getJson } from "./query.js";
 import { address, isObject, ownOrigin, webLink } from "./wire.js";
 
-/** @typedef {"queued" | "running" | "succeeded" | "failed"} CastStatus */
+/** @typedef {import("./schemas.js").CastStatus} CastStatus */
+
+/**
+ * A cast: one job of a user. All texts are untrusted. If `artifactUrl` is not an http(s) address, the client
+ * turns it into null.
+ *
+ * @typedef {import("./schemas.js").Cast} Cast
+ */
+
+/** @typedef {"startedAt" | "finishedAt" | "duration"} Times */
+/** @typedef {"costCents" | "artifactUrl" | "errorMessage"} Outcome */
 
 /**
  * The fields of a cast that its stream reports.
  *
- * @typedef {object} CastFields
- * @property {CastStatus} status
- * @property {string | null} startedAt RFC 3339, like all times.
- * @property {string | null} finishedAt
- * @property {number | null} duration In milliseconds.
- * @property {number | null} costCents
- * @property {string | null} artifactUrl An http(s) address. The client turns any other value into null.
- * @property {string | null} errorMessage
+ * @typedef {Pick<Cast, "status" | Times | Outcome>} CastFields
  */
 
-/**
- * @typedef {object} OtherCastFields
- * @property {string} id
- * @property {number} attempt
- * @property {string} owner
- * @property {({ name: string } & Record<string, unknown>) | null} spell What the cast does.
- * @property {string | null} repository
- * @property {string | null} runId
- * @property {string | null} vtid
- * @property {string} createdAt
- * @property {string} updatedAt
- */
-
-/**
- * A cast: one job of a user. All texts are untrusted.
- *
- * @typedef {CastFields & OtherCastFields} Cast
- */
-
-/** @typedef {{ page: number, limit: number, total: number, totalPages: number }} Pagination */
+/** @typedef {import("./schemas.js").CastList["pagination"]} Pagination */
 
 /**
  * @typedef {object} CastOptions

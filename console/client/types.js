@@ -2,24 +2,13 @@
 
 /** @typedef {import("./connection.js").End} End */
 
-/** @typedef {"queued" | "in_progress" | "success" | "failure" | "cancelled" | "info"} Status */
-
-/** @typedef {"oasis.events" | "github.actions" | "gcp.deploy" | "agent.ping"} Source */
+/** @typedef {import("./schemas.js").Status} Status */
+/** @typedef {import("./schemas.js").Source} Source */
 
 /**
- * The ten fields of every event.
+ * The ten fields of every event. If `link` is not an http(s) address, the client turns it into null.
  *
- * @typedef {object} Ticker
- * @property {string} ts The time of the event at its source: RFC 3339, UTC, with milliseconds.
- * @property {string} vtid The task's VTID, `UNSET` or `IDLE`.
- * @property {string} layer
- * @property {string} module
- * @property {Source} source
- * @property {string} kind
- * @property {Status} status
- * @property {string} title
- * @property {string} ref
- * @property {string | null} link An http(s) address. The client turns any other value into null.
+ * @typedef {import("./schemas.js").Event} Ticker
  */
 
 /**
@@ -33,36 +22,12 @@
 
 /** @typedef {Ticker & Received} OasisEvent */
 
-/**
- * @typedef {object} Stored
- * @property {number} id
- * @property {string} recorded_at
- * @property {string} channel
- * @property {Record<string, unknown>} meta
- */
-
-/** @typedef {Ticker & Stored} StoredEvent */
+/** @typedef {import("./schemas.js").StoredEvent} StoredEvent */
 
 /**
  * One run of an agent.
  *
- * @typedef {object} Agent
- * @property {string} agent
- * @property {string | null} role
- * @property {string} instance
- * @property {string | null} host
- * @property {number | null} pid
- * @property {string | null} started
- * @property {string} module
- * @property {string} vtid
- * @property {string} layer
- * @property {"working" | "idle" | "late" | "lost" | "stopped"} state
- * @property {Status | null} status The status with which the agent stopped; null if it has not stopped.
- * @property {string} since The `ts` of the event that set the agent's task and state.
- * @property {string} last_seen When the agent's last ping was recorded.
- * @property {number | null} interval The interval between pings that the agent promised, in seconds.
- * @property {number} last_id The id of the agent's last ping.
- * @property {string | null} [room] The room with the agent's log; null if there is none.
+ * @typedef {import("./schemas.js").Agent} Agent
  */
 
 /** @typedef {"vtid" | "layer" | "module" | "source" | "kind" | "status"} FilterName */
@@ -153,31 +118,26 @@
  * @property {CustomEvent<HeartbeatDetail>} heartbeat
  */
 
-/** @typedef {"info" | "warn" | "error" | "success"} LogLevel */
+/** @typedef {import("./schemas.js").LogLevel} LogLevel */
 
 /**
- * A line of a room. All texts are untrusted, and `message` may contain ANSI escape sequences.
+ * What the client sets. A level that the gateway does not know counts as `info`.
  *
- * @typedef {object} RoomLine
- * @property {number} id
- * @property {string} timestamp RFC 3339, UTC, with milliseconds.
- * @property {string} agentType
+ * @typedef {object} LineFields
  * @property {LogLevel} level
- * @property {string} message
  * @property {unknown} metadata Null if the line has none.
  * @property {string | null} vtid The line's task.
  */
 
+/** @typedef {Omit<import("./schemas.js").StoredLogLine, keyof LineFields>} SentLine */
+
 /**
- * @typedef {object} Room
- * @property {string} id
- * @property {string | null} title
- * @property {string | null} owner
- * @property {"signed_in" | "owner"} readers Who may read: each signed-in user, or only the owner.
- * @property {"open" | "closed"} state
- * @property {string} createdAt
- * @property {string} updatedAt
+ * A line of a room. All texts are untrusted, and `message` may contain ANSI escape sequences.
+ *
+ * @typedef {SentLine & LineFields} RoomLine
  */
+
+/** @typedef {import("./schemas.js").Room} Room */
 
 /**
  * - `lines`: the lines of one network chunk or poll, oldest first
@@ -192,11 +152,9 @@
  * @property {CustomEvent<{ reason: string, message: string }>} close
  */
 
-/** @typedef {"workload" | "addon" | "project" | "cluster"} Changing The resources that have a status. */
-/** @typedef {`${Changing}_status_update` | "build_complete" | "build_failed"} KnownEventType */
-/** @typedef {KnownEventType | "error_report"} ResourceEventType */
+/** @typedef {import("./schemas.js").ResourceEventType} ResourceEventType */
 
-/** @typedef {"cluster" | "project" | "workload" | "build" | "addon"} ResourceType */
+/** @typedef {NonNullable<import("./schemas.js").ResourceFields["resource_type"]>} ResourceType */
 
 /**
  * The fields of resource events. Which of the optional fields an event has depends on its type.

@@ -13,11 +13,14 @@ const MAX_CHARS: usize = 110;
 /// even a comment may change.
 const APPLIED: &str = "/old_migrations/";
 
-/// The files with Rust, JavaScript, SQL or shell code, including tests.
+/// A tool writes the files whose second line begins with this.
+const GENERATED: &str = "// Generated: ";
+
+/// The files with Rust, JavaScript, SQL or shell code, including tests, but without generated code.
 fn code(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     tree.texts().filter(|(path, text)| match language(path, text) {
         Some(Language::Rust | Language::JavaScript | Language::Sql | Language::Shell) => {
-            !path.contains(APPLIED)
+            !path.contains(APPLIED) && !text.lines().nth(1).is_some_and(|line| line.starts_with(GENERATED))
         }
         Some(Language::Page) | None => false,
     })

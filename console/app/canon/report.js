@@ -9,9 +9,13 @@ import { isObject } from "../../client/wire.js";
  */
 
 /** The sorts of work, with their names on the page. */
-export const WORK = /** @type {const} */ ({ runs: "Runs", deploys: "Deploys", agents: "Agents" });
+export const WORK = /** @satisfies {Record<Work, string>} */ ({
+  runs: "Runs",
+  deploys: "Deploys",
+  agents: "Agents",
+});
 
-/** @typedef {keyof typeof WORK} Work */
+/** @typedef {import("../../client/schemas.js").CanonReport["worst"][number]["work"]} Work */
 /** @typedef {Record<Work, Count>} Counts */
 /** @typedef {{ day: string, counts: Counts }} Day */
 /** @typedef {{ work: Work, name: string, count: Count, newest: number | null }} Producer */

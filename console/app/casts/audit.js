@@ -3,23 +3,7 @@
 import { isObject, toId } from "../../client/wire.js";
 import { duration } from "../time.js";
 
-/**
- * @typedef {object} AuditRow
- * @property {number} id
- * @property {string} action
- * @property {string} createdAt
- * @property {string | null} [userId] Missing if the request had no valid credential.
- * @property {string | null} [castId] Missing for a stream of all casts of a user.
- * @property {string} [ip]
- * @property {string} [userAgent]
- * @property {string} [reason] Why a stream ended.
- * @property {number | null} [duration] In milliseconds.
- * @property {number | null} [messages]
- * @property {string} [path] The path of a refused request.
- * @property {number} [status]
- * @property {string} [code]
- * @property {number} [count] How many refusals this row counts, if it counts several.
- */
+/** @typedef {import("../../client/schemas.js").AuditRow} AuditRow */
 
 const OPENED = "cast.sse_connection_opened";
 const CLOSED = "cast.sse_connection_closed";

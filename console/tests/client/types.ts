@@ -101,6 +101,6 @@ castProfile();
 
 export async function costs(): Promise<number> {
   const { casts, pagination } = await queryCasts({ url: "https://gateway.example", page: 1 });
-  const names = casts.map(({ spell }: Cast) => spell?.name.length ?? 0);
+  const names = casts.map(({ spell }: Cast) => String(spell?.name ?? "").length);
   return casts.reduce((sum, { costCents }) => sum + (costCents ?? 0), pagination.total + names.length);
 }
