@@ -14,9 +14,16 @@ import { isPing, phaseOf } from "./sets.js";
  */
 
 /**
+ * An agent as the gateway lists it. A simulated agent has no room.
+ *
+ * @typedef {import("../client/types.js").Agent} Complete
+ * @typedef {Omit<Complete, "room"> & Partial<Pick<Complete, "room">>} Listed
+ */
+
+/**
  * An agent as the gateway lists it, with times in milliseconds.
  *
- * @typedef {Omit<import("../client/types.js").Agent, "state" | "since" | "started"> & Row} Agent
+ * @typedef {Omit<Listed, "state" | "since" | "started"> & Row} Agent
  */
 /**
  * @typedef {object} Row
@@ -59,7 +66,7 @@ export const factsOf = ({ state }) => STATES[state] ?? STATES.idle;
 /** @param {Agent} agent */
 const isSilent = (agent) => factsOf(agent).is === "silent";
 
-/** @param {import("../client/types.js").Agent} row @returns {Agent} */
+/** @param {Listed} row @returns {Agent} */
 const readAgent = (row) => ({
   ...row,
   key: `${row.agent}|${row.instance}`,
@@ -73,7 +80,7 @@ const readAgent = (row) => ({
 /**
  * Marks the replaced agents, and sorts all agents by urgency and then by name.
  *
- * @param {import("../client/types.js").Agent[]} rows
+ * @param {Listed[]} rows
  */
 export function readAgents(rows) {
   const agents = rows.map(readAgent);
@@ -122,7 +129,6 @@ export function simulatedAgents(events) {
         last_seen: ts,
         interval: null,
         last_id: 0,
-        room: null,
       },
     ]);
     if (agent) agents.set(module, { ...agent, event });

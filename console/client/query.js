@@ -134,7 +134,7 @@ const toStored = (id, row) => ({
   id,
   ...toTicker(row),
   recorded_at: String(row.recorded_at ?? ""),
-  channel: /** @type {StoredEvent["channel"]} */ (String(row.channel ?? "")),
+  channel: String(row.channel ?? ""),
   meta: isObject(row.meta) ? row.meta : {},
 });
 

@@ -22,7 +22,11 @@
 
 /** @typedef {Ticker & Received} OasisEvent */
 
-/** @typedef {import("./schemas.js").StoredEvent} StoredEvent */
+/**
+ * A stored event. The client does not check the channel.
+ *
+ * @typedef {Omit<import("./schemas.js").StoredEvent, "channel"> & { channel: string }} StoredEvent
+ */
 
 /**
  * One run of an agent.

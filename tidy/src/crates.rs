@@ -27,6 +27,8 @@ enum Layer {
     Identity,
     /// The package that runs a private PostgreSQL. It uses no other package of this repository.
     Postgres,
+    /// The package that compares answers with their descriptions. Only tests use it.
+    Contract,
     Services,
     Cli,
     /// The benchmarks of the other packages.
@@ -44,6 +46,7 @@ impl Layer {
             "crates/oasis-service" => Some(Self::Service),
             "crates/oasis-identity" => Some(Self::Identity),
             "crates/oasis-postgres" => Some(Self::Postgres),
+            "crates/oasis-contract" => Some(Self::Contract),
             "cli" => Some(Self::Cli),
             "bench" => Some(Self::Bench),
             "tidy" => Some(Self::Alone),
@@ -57,7 +60,7 @@ impl Layer {
         use Layer::{Canon, Core, Identity, Postgres, Service, Services, Store};
         match self {
             Self::Core | Self::Postgres | Self::Alone => &[],
-            Self::Canon | Self::Store | Self::Service => &[Core],
+            Self::Canon | Self::Store | Self::Service | Self::Contract => &[Core],
             Self::Identity => &[Core, Service],
             Self::Services => &[Core, Store, Service, Identity],
             Self::Cli | Self::Bench => &[Core, Canon, Store, Service, Identity, Services, Postgres],
@@ -67,12 +70,14 @@ impl Layer {
     /// The layers that only the tests of this layer may use.
     fn allowed_in_tests(self) -> &'static [Self] {
         match self {
-            Self::Store | Self::Services => &[Self::Postgres],
+            Self::Store => &[Self::Postgres],
+            Self::Services => &[Self::Postgres, Self::Contract],
             Self::Core
             | Self::Canon
             | Self::Service
             | Self::Identity
             | Self::Postgres
+            | Self::Contract
             | Self::Cli
             | Self::Bench
             | Self::Alone => &[],

@@ -31,39 +31,13 @@ pub(crate) fn answer(name: &str, headers: &HeaderMap) -> Result<Response, ApiErr
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use hyper::Method;
+    use oasis_contract::paths;
 
-    use super::*;
     use crate::console::Page;
     use crate::route::{Action, Route};
-
-    /// The methods of each path in the descriptions. The files are formatted: a path has an indentation of
-    /// two blanks, and a method one of four.
-    fn described() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
-        let mut paths: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (_, content) in FILES.iter() {
-            let text = std::str::from_utf8(content.plain()).unwrap();
-            let mut path = None;
-            let lines = text.lines().skip_while(|line| *line != "paths:").skip(1);
-            for line in lines.take_while(|line| line.is_empty() || line.starts_with(' ')) {
-                match line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')) {
-                    Some(name) if name.starts_with('/') => path = Some(name),
-                    Some(name) => {
-                        let method = name.strip_prefix("  ").filter(|name| !name.starts_with(' '));
-                        let known = ["get", "put", "post", "patch", "delete"];
-                        if let (Some(path), Some(method)) = (path, method.filter(|name| known.contains(name)))
-                        {
-                            paths.entry(path).or_default().insert(method);
-                        }
-                    }
-                    None => {}
-                }
-            }
-        }
-        paths
-    }
 
     /// A path in which each parameter has a value.
     fn filled(path: &str) -> String {
@@ -135,7 +109,7 @@ mod tests {
 
     #[test]
     fn each_described_path_is_a_route_with_these_methods() {
-        let paths = described();
+        let paths = paths();
         assert!(paths.len() > 30, "{paths:?}");
         for (path, methods) in paths.iter().filter(|(path, _)| !OTHERS.contains(path)) {
             let route = Route::parse(&filled(path)).unwrap_or_else(|| panic!("{path} is no route"));
@@ -150,7 +124,7 @@ mod tests {
     #[test]
     fn each_route_is_described() {
         let names = |path: &&str| Route::parse(&filled(path)).map(|route| route.name());
-        let paths = described();
+        let paths = paths();
         let described: BTreeSet<&str> = paths.keys().filter_map(names).collect();
         for route in examples() {
             assert!(described.contains(route.name()), "{} is not described", route.name());

@@ -79,7 +79,7 @@ impl Process {
         self.address.port()
     }
 
-    /// Sends a request. Returns the status and the body.
+    /// Sends a request. Returns the status and the body. The answer must be as `openapi/` describes it.
     pub(crate) async fn send(&self, method: &str, path: &str) -> (u16, String) {
         let mut connection = TcpStream::connect(self.address).await.unwrap();
         let head =
@@ -88,7 +88,11 @@ impl Process {
         let mut answer = String::new();
         connection.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let content_type = head.lines().find_map(|line| line.strip_prefix("content-type: "));
+        let described = oasis_contract::Answer { method, target: path, status, content_type };
+        described.check(body.as_bytes()).unwrap_or_else(|problem| panic!("{problem}"));
+        (status, body.to_owned())
     }
 
     /// Sends a request. Returns the status and the body as JSON.

@@ -1,4 +1,5 @@
-//! An HTTP client for the tests, and a reader of the feed.
+//! An HTTP client for the tests, and a reader of the feed. They check that each answer and each event of a
+//! stream is as `openapi/` describes it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,8 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::http::response::Parts;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use oasis_contract::Events;
 use oasis_core::parse_json;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -57,7 +61,21 @@ pub(crate) async fn send(
 ) -> Answer {
     let response = exchange(address, request(method, path, headers, body)).await;
     let (head, body) = response.into_parts();
-    Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+    let body = body.collect().await.unwrap().to_bytes();
+    let described = described(method, path, head.status, &head.headers);
+    described.check(&body).unwrap_or_else(|problem| panic!("{problem}"));
+    Answer { status: head.status, headers: head.headers, body }
+}
+
+/// An answer whose description is to be compared.
+fn described<'a>(
+    method: &'a str,
+    target: &'a str,
+    status: StatusCode,
+    headers: &'a HeaderMap,
+) -> oasis_contract::Answer<'a> {
+    let content_type = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap());
+    oasis_contract::Answer { method, target, status: status.as_u16(), content_type }
 }
 
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
@@ -82,6 +100,8 @@ pub(crate) struct Feed {
     pub(crate) headers: HeaderMap,
     body: Incoming,
     buffer: Vec<u8>,
+    /// The events that `openapi/` describes; `None` if the answer is an error.
+    events: Option<Events>,
 }
 
 impl Feed {
@@ -93,8 +113,7 @@ impl Feed {
     pub(crate) async fn open_path(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
         let response = exchange(address, request("GET", path, headers, "")).await;
         assert_eq!(response.status(), 200);
-        let (head, body) = response.into_parts();
-        Self { status: head.status, headers: head.headers, body, buffer: Vec::new() }
+        Self::new(path, response)
     }
 
     /// As [`Feed::open_path`], but any status is accepted. `None` if the gateway does not run.
@@ -107,8 +126,22 @@ impl Feed {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.ok()?;
         tokio::spawn(connection);
         let response = sender.send_request(request("GET", path, headers, "")).await.ok()?;
-        let (head, body) = response.into_parts();
-        Some(Self { status: head.status, headers: head.headers, body, buffer: Vec::new() })
+        Some(Self::new(path, response))
+    }
+
+    fn new(path: &str, response: Response<Incoming>) -> Self {
+        let (Parts { status, headers, .. }, body) = response.into_parts();
+        let events = (status == StatusCode::OK).then(|| {
+            let events = described("GET", path, status, &headers).events();
+            events.unwrap_or_else(|problem| panic!("{problem}"))
+        });
+        Self { status, headers, body, buffer: Vec::new(), events }
+    }
+
+    /// Stops checking the events. Only SQL can write rows whose events `openapi/` does not describe.
+    pub(crate) fn unchecked(mut self) -> Self {
+        self.events = None;
+        self
     }
 
     /// The next block; `None` at a clean end, an error if the connection broke.
@@ -121,7 +154,11 @@ impl Feed {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
                 let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                return Ok(Some(String::from_utf8(block).unwrap()));
+                let block = String::from_utf8(block).unwrap();
+                if let Some(events) = &self.events {
+                    events.check(&block).unwrap_or_else(|problem| panic!("{problem}"));
+                }
+                return Ok(Some(block));
             }
             let frame = tokio::time::timeout(Duration::from_secs(60), self.body.frame());
             match frame.await.expect("no data arrived within 60 s") {

@@ -72,6 +72,11 @@ impl Reader {
         self
     }
 
+    /// Accepts events that `openapi/` does not describe.
+    pub(crate) fn unchecked(self) -> Self {
+        Self(self.0.unchecked())
+    }
+
     /// The next event. Blocks without data are skipped. Every event must be flat.
     pub(crate) async fn event(&mut self) -> Option<Named> {
         while let Some(block) = self.0.text().await.unwrap() {

@@ -68,7 +68,7 @@ impl Server {
         Self { address, shutdown, task, database }
     }
 
-    /// Sends a request with the `Host` header and `headers`.
+    /// Sends a request with the `Host` header and `headers`. The answer must be as `openapi/` describes it.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -80,13 +80,20 @@ impl Server {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        let mut request = Request::builder().method(method).uri(path).header("host", &self.address);
+        let mut request = Request::builder().method(method.clone()).uri(path).header("host", &self.address);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let response = sender.send_request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
+        let described = oasis_contract::Answer {
+            method: method.as_str(),
+            target: path,
+            status: head.status.as_u16(),
+            content_type: head.headers.get("content-type").map(|value| value.to_str().unwrap()),
+        };
+        described.check(&body).unwrap_or_else(|problem| panic!("{problem}"));
         let body = serde_json::from_slice(&body)
             .unwrap_or_else(|_| Value::String(String::from_utf8(body.to_vec()).unwrap()));
         Answer { status: head.status, headers: head.headers, body }
