@@ -1,6 +1,7 @@
 // Checks the descriptions in openapi/: Spectral with the rules in .spectral.yaml, the files that are
 // generated from them, and changes that would break clients of the last tag. The generated files are the page
-// that the gateway serves at /docs, and the types of the client. `--write` writes them anew.
+// that the gateway serves at /docs, the description of the streams, and the types of the client. `--write`
+// writes them anew.
 //
 // Usage: node .ci/openapi/check.mjs [--write]
 
@@ -10,26 +11,20 @@ import path from "node:path";
 import { parse } from "yaml";
 import { breaks } from "./breaks.mjs";
 import { render } from "./render.mjs";
+import { streams } from "./streams.mjs";
 import { types } from "./types.mjs";
 
 const HERE = import.meta.dirname;
 const REPO = path.resolve(HERE, "../..");
 const FILES = ["gateway-v1.yml", "oasis-v1.yml"].map((name) => `openapi/${name}`);
 const PAGE = "console/app/docs/docs.html";
+const STREAMS = "openapi/streams-v1.yml";
 const TYPES = "console/client/schemas.d.ts";
 
 const problems = [];
 const read = (file) => fs.readFileSync(path.join(REPO, file), "utf8");
 const git = (...args) =>
   execFileSync("git", ["-C", REPO, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-
-try {
-  const spectral = path.join(HERE, "node_modules/.bin/spectral");
-  const args = ["lint", "--ruleset", ".spectral.yaml", "--fail-severity=warn", ...FILES];
-  execFileSync(spectral, args, { cwd: REPO, stdio: "inherit" });
-} catch {
-  problems.push("Spectral has findings");
-}
 
 const documents = FILES.map((file) => parse(read(file), { maxAliasCount: -1 }));
 const operations = documents.flatMap(({ paths }) =>
@@ -38,11 +33,23 @@ const operations = documents.flatMap(({ paths }) =>
 if (new Set(operations).size !== operations.length) problems.push("two operations have the same operationId");
 
 const names = FILES.map((file) => path.basename(file));
-const generated = { [PAGE]: render(documents, names), [TYPES]: await types(documents) };
+const generated = {
+  [PAGE]: render(documents, names),
+  [TYPES]: await types(documents),
+  [STREAMS]: streams(documents[0], names[0]),
+};
 for (const [file, text] of Object.entries(generated)) {
   if (process.argv.includes("--write")) fs.writeFileSync(path.join(REPO, file), text);
   else if (read(file) !== text)
     problems.push(`${file} is not current: run node .ci/openapi/check.mjs --write`);
+}
+
+try {
+  const spectral = path.join(HERE, "node_modules/.bin/spectral");
+  const args = ["lint", "--ruleset", ".spectral.yaml", "--fail-severity=warn", ...FILES, STREAMS];
+  execFileSync(spectral, args, { cwd: REPO, stdio: "inherit" });
+} catch {
+  problems.push("Spectral has findings");
 }
 
 let tag = null;

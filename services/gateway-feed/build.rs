@@ -8,7 +8,12 @@ use std::{env, fs, io};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-const FILES: [&str; 3] = ["openapi/gateway-v1.yml", "openapi/oasis-v1.yml", "console/app/docs/docs.html"];
+const FILES: [&str; 4] = [
+    "openapi/gateway-v1.yml",
+    "openapi/oasis-v1.yml",
+    "openapi/streams-v1.yml",
+    "console/app/docs/docs.html",
+];
 
 fn main() -> io::Result<()> {
     let folder = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;

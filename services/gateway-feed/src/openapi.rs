@@ -1,5 +1,5 @@
-//! Answers `GET /openapi/gateway-v1.yml` and `GET /openapi/oasis-v1.yml`: the descriptions of the API. They
-//! contain nothing secret, so everyone may read them.
+//! Answers `GET /openapi/{file}`: the descriptions of the API. They contain nothing secret, so everyone may
+//! read them.
 
 use std::sync::LazyLock;
 
@@ -15,8 +15,8 @@ macro_rules! file {
 }
 
 /// The names of the descriptions, and their contents.
-static FILES: LazyLock<[(&str, Content); 2]> =
-    LazyLock::new(|| [file!("gateway-v1.yml"), file!("oasis-v1.yml")]);
+static FILES: LazyLock<[(&str, Content); 3]> =
+    LazyLock::new(|| [file!("gateway-v1.yml"), file!("oasis-v1.yml"), file!("streams-v1.yml")]);
 
 /// Answers with the description `name`.
 ///
@@ -24,7 +24,8 @@ static FILES: LazyLock<[(&str, Content); 2]> =
 /// 404 if there is no such description.
 pub(crate) fn answer(name: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let (_, content) = FILES.iter().find(|(known, _)| *known == name).ok_or_else(|| {
-        ApiError::not_found().hint("the descriptions are /openapi/gateway-v1.yml and /openapi/oasis-v1.yml")
+        let names = FILES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        ApiError::not_found().hint(format!("the descriptions are {names}"))
     })?;
     Ok(content.answer(StatusCode::OK, "application/yaml", "no-cache", headers))
 }
