@@ -10,6 +10,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { breaks } from "./breaks.mjs";
+import { mentions } from "./mentions.mjs";
 import { render } from "./render.mjs";
 import { streams } from "./streams.mjs";
 import { types } from "./types.mjs";
@@ -51,6 +52,11 @@ try {
 } catch {
   problems.push("Spectral has findings");
 }
+
+const guides = fs.readdirSync(path.join(REPO, "docs")).filter((name) => name.endsWith(".md"));
+problems.push(
+  ...mentions(documents, Object.fromEntries(guides.map((name) => [`docs/${name}`, read(`docs/${name}`)]))),
+);
 
 let tag = null;
 try {
