@@ -12,6 +12,9 @@ use tokio::time::Instant;
 
 use crate::Limits;
 
+/// The mark for the time at which the connection opened.
+const OPENED: u64 = 1;
+
 /// The activity of one connection. Each time is stored as the number of milliseconds since `opened`, plus
 /// one. 0 means never.
 pub(crate) struct Activity {
@@ -19,7 +22,8 @@ pub(crate) struct Activity {
     idle_timeout: Duration,
     header_timeout: Duration,
     last_activity: AtomicU64,
-    /// The time at which the first byte of an incomplete request head arrived.
+    /// Since when a request head is due: the time at which its first byte arrived, or the time at which the
+    /// connection opened.
     head_since: AtomicU64,
     in_flight: AtomicU32,
     is_http2: AtomicBool,
@@ -37,17 +41,18 @@ impl Activity {
             opened: Instant::now(),
             idle_timeout,
             header_timeout: limits.header_timeout,
-            last_activity: AtomicU64::new(1),
-            head_since: AtomicU64::new(0),
+            last_activity: AtomicU64::new(OPENED),
+            head_since: AtomicU64::new(OPENED),
             in_flight: AtomicU32::new(0),
             is_http2: AtomicBool::new(false),
             write_blocked: AtomicBool::new(false),
         }
     }
 
-    /// Records that the client uses HTTP/2.
+    /// Records that the client uses HTTP/2. The time limit of a head then no longer applies.
     pub(crate) fn record_http2(&self) {
         self.is_http2.store(true, Relaxed);
+        self.head_since.store(0, Relaxed);
     }
 
     fn mark(&self) -> u64 {
@@ -83,7 +88,7 @@ impl Activity {
         // arrive at any time, so only the idle limit applies.
         if !self.is_http2.load(Relaxed)
             && self.in_flight.load(Relaxed) == 0
-            && self.head_since.load(Relaxed) == 0
+            && self.head_since.load(Relaxed) <= OPENED
         {
             self.head_since.store(now, Relaxed);
         }
@@ -96,6 +101,17 @@ impl Activity {
         InFlight(Arc::clone(self))
     }
 
+    /// Since when no request is in flight. `None` if one is.
+    pub(crate) fn idle(&self) -> Option<Idle> {
+        if self.in_flight.load(Relaxed) > 0 {
+            return None;
+        }
+        Some(match self.head_since.load(Relaxed) {
+            0 => Idle { has_asked: true, since: self.time_of(self.last_activity.load(Relaxed)) },
+            since => Idle { has_asked: false, since: self.time_of(since) },
+        })
+    }
+
     /// The time at which the connection is closed if there is no further activity.
     pub(crate) fn deadline(&self) -> Instant {
         let idle = self.time_of(self.last_activity.load(Relaxed)) + self.idle_timeout;
@@ -104,6 +120,15 @@ impl Activity {
             since => idle.min(self.time_of(since) + self.header_timeout),
         }
     }
+}
+
+/// An idle connection. Connections are in the order in which they make room for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Idle {
+    /// Whether the client has sent a request, and has not begun to send another one.
+    has_asked: bool,
+    /// The last activity, or since when the head of a request is due.
+    since: Instant,
 }
 
 /// Marks a request as in flight until this value is dropped.

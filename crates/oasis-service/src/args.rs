@@ -7,10 +7,13 @@ mod parse;
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::num::NonZero;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
+
+use crate::Limits;
 
 pub use boolean::parse_boolean;
 pub use duration::{parse_duration, span};
@@ -32,6 +35,11 @@ pub struct ServiceArgs<const PORT: u16> {
     /// What to log, such as `info` or `warn,gateway_feed=debug`
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log: String,
+
+    /// The maximum number of connections of one address, or of one network with 64 bits of IPv6. Behind a
+    /// proxy, all clients have the address of the proxy. Without this setting, the number is not limited
+    #[arg(long, env = "MAX_CONNECTIONS_PER_CLIENT", value_name = "N")]
+    pub max_connections_per_client: Option<NonZero<usize>>,
 
     /// Check whether the service that listens on --host and --port is ready, and exit. If the service is not
     /// ready, print the reasons and exit with code 1. Useful in container images without a shell
@@ -67,6 +75,11 @@ impl<const PORT: u16> ServiceArgs<PORT> {
         } else {
             Err(io::Error::other(answer.rsplit("\r\n").next().unwrap_or_default().to_owned()))
         }
+    }
+
+    /// The default limits, with those of the flags.
+    pub fn limits(&self) -> Limits {
+        Limits { max_connections_per_client: self.max_connections_per_client, ..Limits::default() }
     }
 
     /// Listens on this host and port.

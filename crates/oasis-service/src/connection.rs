@@ -16,6 +16,7 @@ use oasis_core::chain;
 use tokio::net::TcpStream;
 
 use crate::activity::Activity;
+use crate::connections::Open;
 use crate::dispatch::dispatch;
 use crate::endless::{Endless, EndlessAnswer, Handover};
 use crate::server::Server;
@@ -31,10 +32,9 @@ use crate::{App, RequestBody};
 /// This would double the size of hyper's read buffer until the end of the connection.
 const HTTP2_PREFIX: &[u8; 3] = b"PRI";
 
-/// Serves a connection until it ends or times out, or until the server drops it. `spare` marks a connection
-/// above the connection limit. On such a connection, only probes are served.
-pub(crate) async fn drive<A: App>(server: Arc<Server<A>>, stream: TcpStream, peer: SocketAddr, spare: bool) {
-    let activity = Arc::new(Activity::new(&server.limits, spare));
+/// Serves a connection until it ends or times out, or until the server drops it.
+pub(crate) async fn drive<A: App>(server: Arc<Server<A>>, stream: TcpStream, peer: SocketAddr, open: &Open) {
+    let (activity, spare) = (Arc::clone(&open.activity), open.spare);
     let timekeeper = Timekeeper { activity, shutdown: server.shutdown.clone(), peer };
 
     let detected = timekeeper.hold(pin!(detect_http2(stream)), OnShutdown::Cut).await;

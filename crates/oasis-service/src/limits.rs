@@ -1,11 +1,13 @@
 //! Limits on the server resources that clients may use.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 /// The limits of one server. The defaults are for a public service that runs as one process.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The maximum number of ordinary connections. [`Limits::spare_connections`] more connections get answers
+    /// The maximum number of ordinary connections. At this limit, a new connection ends the one that has been
+    /// idle for the longest time. If none is idle, [`Limits::spare_connections`] more connections get answers
     /// to probes (`/health`, `/ready`, `/metrics`), and 503 for everything else. Any further connection is
     /// closed before its request is read.
     pub max_connections: usize,
@@ -13,7 +15,11 @@ pub struct Limits {
     /// full instance could not answer probes. The instance would look dead and be killed, and all its clients
     /// would be disconnected.
     pub spare_connections: usize,
-    /// The time limit from the first byte of a request head to the end of the head (HTTP/1.1).
+    /// The maximum number of connections of one client: of an address, or of a network with 64 bits of
+    /// IPv6. `None` if it is not limited.
+    pub max_connections_per_client: Option<NonZero<usize>>,
+    /// The time limit for the first byte of a connection, and the time limit from the first byte of a request
+    /// head to the end of the head (HTTP/1.1).
     pub header_timeout: Duration,
     /// A connection is closed if no byte was read or written for this time. The time must be longer than any
     /// handler takes, and longer than the heartbeat interval of any stream.
@@ -35,6 +41,7 @@ impl Default for Limits {
         Self {
             max_connections: 20_000,
             spare_connections: 64,
+            max_connections_per_client: None,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),

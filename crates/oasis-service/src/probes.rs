@@ -47,7 +47,7 @@ async fn ready<A: App>(server: &Server<A>) -> Result<Response, ApiError> {
     if server.shutdown.is_triggered() {
         reasons.insert(0, "shutting down".to_owned());
     }
-    if server.is_full() {
+    if server.connections.is_full() {
         reasons.push("no connection is free".to_owned());
     }
     // These members are inserted after the details of the app, so that they replace details of the same name.

@@ -14,7 +14,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::args::listen;
 use crate::connection::drive;
-use crate::server::{Open, Server, Spawner};
+use crate::server::{Server, Spawner};
 use crate::{App, Limits, Shutdown, meters};
 
 /// The time limit for aborted tasks to end.
@@ -46,7 +46,8 @@ pub async fn serve<A: App>(
             metrics.run_upkeep();
         }
     }));
-    raise_open_files(limits.max_connections + limits.spare_connections);
+    let files = raise_open_files(limits.max_connections + limits.spare_connections);
+    let limits = fit(limits, files);
 
     let streams = TaskTracker::new();
     let kill = CancellationToken::new();
@@ -64,7 +65,7 @@ pub async fn serve<A: App>(
     drop(listener);
     streams.close();
     if timeout(server.limits.drain, ended(&mut connections, &streams)).await.is_err() {
-        let left = server.open();
+        let left = server.connections.count();
         tracing::warn!(service = A::NAME, connections = left, "dropping connections that did not finish");
         connections.abort_all();
         kill.cancel();
@@ -119,18 +120,15 @@ fn admit<A: App>(
     peer: SocketAddr,
     connections: &mut JoinSet<()>,
 ) {
-    let before = server.open();
-    let bound = server.limits.max_connections;
-    if before >= bound + server.limits.spare_connections {
+    let Some(open) = server.connections.admit(peer.ip(), &server.limits) else {
         meters::connection_refused(A::NAME);
         return;
-    }
+    };
     // A connection works without these options, so errors are ignored.
     let _ = set_options(&stream, server.limits.idle_timeout);
-    let open = Open::new(Arc::clone(server));
-    connections.spawn(async move {
-        drive(open.server(), stream, peer, before >= bound).await;
-    });
+    let (id, served) = (open.id(), Arc::clone(server));
+    let task = connections.spawn(async move { drive(served, stream, peer, &open).await });
+    server.connections.started(id, task);
 }
 
 fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
@@ -173,19 +171,36 @@ impl Backoff {
     }
 }
 
+/// The number of files that are not connections: those of the database, the listener and logs.
+const OTHER_FILES: usize = 256;
+
 /// Raises the soft limit on open files (often 1,024) to the number that the connections need, as far as the
-/// hard limit allows.
-fn raise_open_files(connections: usize) {
+/// hard limit allows. Returns the limit; `None` if it suffices.
+fn raise_open_files(connections: usize) -> Option<usize> {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    // 256 more files are for the database, the listener and logs.
-    let wanted = connections as u64 + 256;
+    let wanted = (connections + OTHER_FILES) as u64;
     let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return;
+    let before = limit.current?;
+    if before >= wanted {
+        return None;
     }
     let reachable = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     limit.current = Some(reachable);
-    if setrlimit(Resource::Nofile, limit).is_err() || reachable < wanted {
-        tracing::warn!(wanted, reachable, "the limit on open files is too low for the limit on connections");
-    }
+    let reached = if setrlimit(Resource::Nofile, limit).is_ok() { reachable } else { before };
+    (reached < wanted).then_some(reached as usize)
+}
+
+/// Lowers the limits on connections so that they need no more files than the process may open. Otherwise,
+/// nothing could be accepted at the limit, not even a probe.
+fn fit(limits: Limits, files: Option<usize>) -> Limits {
+    let Some(files) = files else { return limits };
+    let spare_connections = limits.spare_connections.min(files / 8);
+    let max_connections = files - OTHER_FILES.min(files / 4) - spare_connections;
+    tracing::warn!(
+        files,
+        max_connections,
+        wanted = limits.max_connections,
+        "the limit on open files is low, so fewer connections are accepted; raise it with `ulimit -n`"
+    );
+    Limits { max_connections, spare_connections, ..limits }
 }

@@ -1,15 +1,14 @@
-//! The state that the connections of a server share, such as the number of open connections.
+//! The state that the connections of a server share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
-use metrics::Gauge;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::body::BodyBudget;
+use crate::connections::Connections;
 use crate::readiness::Readiness;
 use crate::{App, Limits, Shutdown, meters};
 
@@ -27,8 +26,7 @@ pub(crate) struct Server<A> {
     pub(crate) http1: http1::Builder,
     pub(crate) http2: http2::Builder<Spawner>,
     pub(crate) readiness: Readiness,
-    open: AtomicUsize,
-    open_gauge: Gauge,
+    pub(crate) connections: Arc<Connections>,
 }
 
 impl<A: App> Server<A> {
@@ -40,45 +38,10 @@ impl<A: App> Server<A> {
             http1: http1(&limits),
             http2: http2(&limits, spawner),
             readiness: Readiness::default(),
+            connections: Connections::new(&limits, meters::connections_open(A::NAME)),
             limits,
             shutdown,
-            open: AtomicUsize::new(0),
-            open_gauge: meters::connections_open(A::NAME),
         }
-    }
-}
-
-impl<A> Server<A> {
-    /// The number of open connections.
-    pub(crate) fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
-    }
-
-    /// Whether the connection limit is reached. If so, new connections can only be used for probes.
-    pub(crate) fn is_full(&self) -> bool {
-        self.open() >= self.limits.max_connections
-    }
-}
-
-/// Counts a connection as open until this value is dropped.
-pub(crate) struct Open<A>(Arc<Server<A>>);
-
-impl<A> Open<A> {
-    pub(crate) fn new(server: Arc<Server<A>>) -> Self {
-        server.open.fetch_add(1, Ordering::Relaxed);
-        server.open_gauge.increment(1.0);
-        Self(server)
-    }
-
-    pub(crate) fn server(&self) -> Arc<Server<A>> {
-        Arc::clone(&self.0)
-    }
-}
-
-impl<A> Drop for Open<A> {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-        self.0.open_gauge.decrement(1.0);
     }
 }
 

@@ -152,7 +152,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let polling =
         config.every.map(|every| tokio::spawn(keep_polling(Arc::clone(&app), every, shutdown.clone())));
     // The only clients are a scheduler and probes.
-    let limits = Limits { max_connections: 256, ..Limits::default() };
+    let limits = Limits { max_connections: 256, ..config.service.limits() };
     let served = serve(app, listener, limits, shutdown).await.context("serving");
     if let Some(polling) = polling {
         // A poll can be aborted at any point, because the next poll continues from the saved cursor.

@@ -74,6 +74,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let keys = config.identity.keys().context("setting up the keys of JSON Web Tokens")?;
     let sessions = config.identity.sessions();
     let connections = config.database.database_pool_size;
+    let service_limits = config.service.limits();
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
     let revocations = Arc::new(Revocations::default());
@@ -175,7 +176,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         #[cfg(feature = "test-stream")]
         test_stream: config.test_stream,
     };
-    let limits = Limits { max_connections: config.max_subscribers + 500, ..Limits::default() };
+    let limits = Limits { max_connections: config.max_subscribers + 500, ..service_limits };
     let outcome = tokio::select! {
         served = serve(Arc::new(app), listener, limits, shutdown) => served.context("serving requests"),
         task = tasks.join_next() => {

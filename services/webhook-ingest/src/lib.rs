@@ -95,7 +95,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         appender,
     };
     // The clients are GitHub and a few tools, so fewer connections than the default are enough.
-    let limits = Limits { max_connections: 4_096, ..Limits::default() };
+    let limits = Limits { max_connections: 4_096, ..config.service.limits() };
     serve(Arc::new(app), listener, limits, shutdown).await.context("serving")
 }
 

@@ -100,11 +100,44 @@ async fn a_client_that_never_reads_is_disconnected() {
 }
 
 #[tokio::test]
+async fn a_connection_without_a_byte_is_closed_sooner_than_an_idle_one() {
+    let server = start(short_header()).await;
+    let mut idle = Client::connect(server.address).await;
+    assert_eq!(idle.get("/hello").await.status, 200);
+    assert!(Client::connect(server.address).await.end().await.is_empty());
+    assert_eq!(idle.get("/hello").await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn connections_that_hold_places_do_not_keep_others_out() {
+    let limits = Limits { max_connections: 20, spare_connections: 1, ..Limits::default() };
+    let server = start(limits).await;
+    let mut busy = Client::connect(server.address).await;
+    busy.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    within(server.app.entered.acquire()).await.unwrap().forget();
+    let mut holders = Vec::new();
+    for nth in 0..200 {
+        let mut holder = Client::connect(server.address).await;
+        if nth % 2 == 0 {
+            assert_eq!(holder.get("/hello").await.status, 200, "connection {nth}");
+        }
+        holders.push(holder);
+        assert_eq!(get(server.address, "/ready").await.status, 200, "connection {nth}");
+    }
+    assert_eq!(get(server.address, "/hello").await.status, 200);
+    server.app.release.add_permits(1);
+    assert_eq!(busy.reply().await.body, "done");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_full_server_still_answers_probes() {
     let limits = Limits { max_connections: 1, spare_connections: 1, ..Limits::default() };
     let server = start(limits).await;
     let mut first = Client::connect(server.address).await;
-    assert_eq!(first.get("/hello").await.status, 200);
+    first.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    within(server.app.entered.acquire()).await.unwrap().forget();
 
     let mut spare = Client::connect(server.address).await;
     assert_eq!(spare.get("/health").await.status, 200);

@@ -26,6 +26,8 @@ fn child_service() {
         let files = files.to_str().unwrap().parse().ok();
         setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files }).unwrap();
     }
+    let other = std::env::var("OASIS_SERVICE_OTHER_FILES").map_or(0, |count| count.parse().unwrap());
+    let _other: Vec<File> = (0..other).map(|_| File::open("/dev/null").unwrap()).collect();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         telemetry::init("child", "info").unwrap();
@@ -119,7 +121,8 @@ async fn the_service_survives_a_closed_or_full_stderr() {
 
 #[tokio::test]
 async fn the_service_recovers_from_too_few_file_descriptors() {
-    let (mut child, address) = spawn_with(Stdio::piped(), &[("OASIS_SERVICE_FILES", "32")]);
+    let (mut child, address) =
+        spawn_with(Stdio::piped(), &[("OASIS_SERVICE_FILES", "64"), ("OASIS_SERVICE_OTHER_FILES", "40")]);
     let mut crowd = Vec::new();
     for _ in 0..64 {
         crowd.push(Client::connect(address).await);
@@ -138,4 +141,21 @@ async fn the_service_recovers_from_too_few_file_descriptors() {
     let mut rest = String::new();
     log.read_to_string(&mut rest).unwrap();
     assert!(rest.matches("cannot accept").count() < 50, "{rest}");
+}
+
+#[tokio::test]
+async fn a_low_limit_on_open_files_lowers_the_limit_on_connections() {
+    let (mut child, address) = spawn_with(Stdio::piped(), &[("OASIS_SERVICE_FILES", "64")]);
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(Client::connect(address).await);
+        assert_eq!(get(address, "/health").await.status, 200);
+    }
+    assert_eq!(get(address, "/hello").await.status, 200);
+    signal(&child, Signal::TERM);
+    assert!(child.wait().unwrap().success());
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("the limit on open files is low"), "{log}");
+    assert!(!log.contains("cannot accept"), "{log}");
 }

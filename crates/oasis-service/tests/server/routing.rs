@@ -186,7 +186,13 @@ async fn a_health_check_says_why_the_service_is_not_ready() {
     let server = start(Limits::default()).await;
     let port = server.address.port();
     let asked = async |host: &str| {
-        let args = ServiceArgs::<8080> { host: host.into(), port, log: String::new(), healthcheck: true };
+        let args = ServiceArgs::<8080> {
+            host: host.into(),
+            port,
+            log: String::new(),
+            max_connections_per_client: None,
+            healthcheck: true,
+        };
         tokio::task::spawn_blocking(move || args.healthcheck().map_err(|error| error.to_string()))
             .await
             .unwrap()

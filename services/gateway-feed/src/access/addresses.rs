@@ -1,11 +1,12 @@
 //! The addresses of clients: [`client_address`], and [`Refusals`], which limits the refusals of an address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::header::{HeaderMap, HeaderValue};
+use oasis_service::network;
 use tokio::time::Instant;
 
 /// The maximum number of refusals of an address in a minute.
@@ -53,14 +54,6 @@ impl Refusals {
         }
         *count += 1;
         (*count > MOST_REFUSALS).then(|| (*begin + MINUTE).saturating_duration_since(now))
-    }
-}
-
-/// A client of IPv6 usually has a whole network of 64 bits.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 

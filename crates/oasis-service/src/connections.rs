@@ -1,0 +1,262 @@
+//! The open connections of a server. If there are too many, the connection that has been idle for the longest
+//! time makes room for a new one. So clients that only hold connections cannot keep others out.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use metrics::Gauge;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::Limits;
+use crate::activity::{Activity, Idle};
+
+/// The minimum time between two searches for idle connections, if the first one found none.
+const SEARCH_AGAIN: Duration = Duration::from_millis(100);
+/// A search keeps this part of all connections, and at least [`FEWEST`], so that the next new connections
+/// need no search.
+const PART: usize = 64;
+const FEWEST: usize = 16;
+
+/// The open connections.
+pub(crate) struct Connections {
+    most: usize,
+    spare: usize,
+    most_per_client: Option<NonZero<usize>>,
+    state: Mutex<State>,
+    gauge: Gauge,
+}
+
+#[derive(Default)]
+struct State {
+    open: HashMap<u64, Connection>,
+    next: u64,
+    /// The number of connections of each client; empty if it is not limited.
+    clients: HashMap<IpAddr, usize>,
+    /// Connections that were idle at the last search. The one that had been idle for the longest time is last.
+    idle: Vec<(u64, Idle)>,
+    /// When a search found no idle connection.
+    found_none: Option<Instant>,
+}
+
+struct Connection {
+    activity: Arc<Activity>,
+    client: IpAddr,
+    /// Ends the task of the connection. `None` until the task exists.
+    task: Option<AbortHandle>,
+}
+
+/// A connection counts as open until this value is dropped, or until the connection makes room for another.
+pub(crate) struct Open {
+    connections: Arc<Connections>,
+    id: u64,
+    pub(crate) activity: Arc<Activity>,
+    /// Whether the connection is above the limit. Such a connection serves only probes.
+    pub(crate) spare: bool,
+}
+
+impl Connections {
+    pub(crate) fn new(limits: &Limits, gauge: Gauge) -> Arc<Self> {
+        Arc::new(Self {
+            most: limits.max_connections,
+            spare: limits.spare_connections,
+            most_per_client: limits.max_connections_per_client,
+            state: Mutex::default(),
+            gauge,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of open connections.
+    pub(crate) fn count(&self) -> usize {
+        self.state().open.len()
+    }
+
+    /// Whether a new connection could only be used for probes.
+    pub(crate) fn is_full(&self) -> bool {
+        let state = self.state();
+        state.open.len() >= self.most && state.open.values().all(|one| one.activity.idle().is_none())
+    }
+
+    /// Counts a new connection, and makes room for it if there are too many. `None` if the connection must be
+    /// closed, because all connections are busy or because the client has too many.
+    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr, limits: &Limits) -> Option<Open> {
+        let client = network(peer);
+        let mut state = self.state();
+        let has_too_many =
+            |most: NonZero<usize>| state.clients.get(&client).is_some_and(|count| *count >= most.get());
+        if self.most_per_client.is_some_and(has_too_many) {
+            return None;
+        }
+        let spare = state.open.len() >= self.most && !state.make_room();
+        if state.open.len() >= self.most + self.spare {
+            return None;
+        }
+        let activity = Arc::new(Activity::new(limits, spare));
+        let id = state.next;
+        state.next += 1;
+        state.open.insert(id, Connection { activity: activity.clone(), client, task: None });
+        if self.most_per_client.is_some() {
+            *state.clients.entry(client).or_default() += 1;
+        }
+        self.gauge.set(state.open.len() as f64);
+        Some(Open { connections: self.clone(), id, activity, spare })
+    }
+
+    /// Records the task of a connection.
+    pub(crate) fn started(&self, id: u64, task: AbortHandle) {
+        if let Some(connection) = self.state().open.get_mut(&id) {
+            connection.task = Some(task);
+        }
+    }
+}
+
+impl State {
+    /// Ends the connection that has been idle for the longest time. Returns false if no connection is idle.
+    fn make_room(&mut self) -> bool {
+        loop {
+            while let Some((id, idle)) = self.idle.pop() {
+                // The connection may have ended, or may have been used since the search.
+                if self.open.get(&id).is_some_and(|one| one.activity.idle() == Some(idle)) {
+                    self.remove(id).and_then(|connection| connection.task).inspect(AbortHandle::abort);
+                    return true;
+                }
+            }
+            if self.found_none.is_some_and(|when| when.elapsed() < SEARCH_AGAIN) {
+                return false;
+            }
+            self.idle = self
+                .open
+                .iter()
+                .filter(|(_, connection)| connection.task.is_some())
+                .filter_map(|(id, connection)| Some((*id, connection.activity.idle()?)))
+                .collect();
+            let kept = (self.open.len() / PART).max(FEWEST).min(self.idle.len());
+            if kept == 0 {
+                self.found_none = Some(Instant::now());
+                return false;
+            }
+            self.idle.select_nth_unstable_by_key(kept - 1, |(_, idle)| *idle);
+            self.idle.truncate(kept);
+            self.idle.sort_unstable_by_key(|(_, idle)| std::cmp::Reverse(*idle));
+        }
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Connection> {
+        let connection = self.open.remove(&id)?;
+        if let Some(count) = self.clients.get_mut(&connection.client) {
+            *count -= 1;
+            if *count == 0 {
+                self.clients.remove(&connection.client);
+            }
+        }
+        Some(connection)
+    }
+}
+
+impl Open {
+    /// The number by which [`Connections::started`] knows the connection.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut state = self.connections.state();
+        let removed = state.remove(self.id);
+        self.connections.gauge.set(state.open.len() as f64);
+        drop(state);
+        drop(removed);
+    }
+}
+
+/// The network of a client: its address, or the first 64 bits of an address of IPv6, because a client of
+/// IPv6 usually has a whole network of this size.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn limits(most: usize) -> Limits {
+        Limits { max_connections: most, spare_connections: 1, ..Limits::default() }
+    }
+
+    fn connections(limits: &Limits) -> Arc<Connections> {
+        Connections::new(limits, Gauge::noop())
+    }
+
+    /// A connection whose task runs until it is aborted.
+    fn open(connections: &Arc<Connections>, limits: &Limits) -> Option<Open> {
+        let open = connections.admit(Ipv4Addr::LOCALHOST.into(), limits)?;
+        connections.started(open.id(), tokio::spawn(std::future::pending::<()>()).abort_handle());
+        Some(open)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_connections_make_room_first_and_then_those_that_are_idle_the_longest() {
+        let limits = limits(3);
+        let connections = connections(&limits);
+        let mut all = Vec::new();
+        for nth in 0..3 {
+            all.push(open(&connections, &limits).unwrap());
+            if nth < 2 {
+                all[nth].activity.record_read();
+                drop(all[nth].activity.request());
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        let is_open = |nth: usize| connections.state().open.contains_key(&(nth as u64));
+        all.push(open(&connections, &limits).unwrap());
+        assert_eq!([0, 1, 2, 3].map(is_open), [true, true, false, true], "the silent one");
+        // The new connection is the only silent one, and then a request of it is in flight.
+        all[3].activity.record_read();
+        let _busy = all[3].activity.request();
+        all.push(open(&connections, &limits).unwrap());
+        assert_eq!([0, 1, 3, 4].map(is_open), [false, true, true, true], "idle for the longest time");
+        assert!(!all[4].spare);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn busy_connections_stay_and_only_spare_ones_are_left() {
+        let limits = limits(2);
+        let connections = connections(&limits);
+        let all: Vec<Open> = (0..2).map(|_| open(&connections, &limits).unwrap()).collect();
+        let busy: Vec<_> = all.iter().map(|one| one.activity.request()).collect();
+        assert!(connections.is_full());
+        let spare = open(&connections, &limits).unwrap();
+        assert!(spare.spare);
+        assert!(open(&connections, &limits).is_none());
+        drop((busy, spare));
+        assert!(!connections.is_full());
+        tokio::time::advance(SEARCH_AGAIN).await;
+        assert!(!open(&connections, &limits).unwrap().spare);
+    }
+
+    #[tokio::test]
+    async fn a_client_can_have_a_limited_number_of_connections() {
+        let limits = Limits { max_connections_per_client: NonZero::new(1), ..limits(10) };
+        let connections = connections(&limits);
+        let admit = |address: &str| connections.admit(address.parse().unwrap(), &limits);
+        let first = admit("2001:db8::1").unwrap();
+        assert!(admit("2001:db8::2").is_none(), "the same network");
+        assert!(admit("2001:db8:0:1::1").is_some());
+        drop(first);
+        assert!(admit("2001:db8::2").is_some());
+        assert!(connections.state().clients.is_empty());
+    }
+}
