@@ -36,7 +36,7 @@ struct State {
     next: u64,
     /// The number of connections of each client; empty if it is not limited.
     clients: HashMap<IpAddr, usize>,
-    /// Connections that were idle at the last search. The one that had been idle for the longest time is last.
+    /// Connections that were idle at the last search, the one that had been idle for the longest time last.
     idle: Vec<(u64, Idle)>,
     /// When a search found no idle connection.
     found_none: Option<Instant>,
