@@ -9,7 +9,8 @@ use hyper::header::{HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Method, StatusCode, Uri};
 use serde_json::{Map, Value};
 
-use crate::body::{self, BodyBudget};
+use crate::body;
+use crate::budget::Budget;
 use crate::{ApiError, Request, RequestBody, Response, request_id};
 
 /// A service. The server answers `/health`, `/ready` and `/metrics` itself, without [`App::route`].
@@ -69,14 +70,13 @@ impl NotReady {
 
 /// The context of one request: its id, its peer, the method and path that the client sent, and the limits for
 /// the body.
-#[derive(Debug)]
 pub struct RequestContext {
     id: HeaderValue,
     peer: SocketAddr,
     method: Method,
     uri: Uri,
     origin: Option<HeaderValue>,
-    budget: Arc<BodyBudget>,
+    budget: Arc<Budget>,
     body_timeout: Duration,
     matched: OnceLock<&'static str>,
 }
@@ -85,7 +85,7 @@ impl RequestContext {
     pub(crate) fn new(
         request: &Request,
         peer: SocketAddr,
-        budget: Arc<BodyBudget>,
+        budget: Arc<Budget>,
         body_timeout: Duration,
     ) -> Self {
         let headers = request.headers();
@@ -148,8 +148,8 @@ impl RequestContext {
     /// # Errors
     /// - 413 `body_too_large` when the body exceeds `cap`. If the announced length already exceeds `cap`,
     ///   nothing is read.
-    /// - 408 `body_timeout` after [`crate::Limits::body_timeout`].
-    /// - 503 `overloaded` when the budget is exhausted.
+    /// - 408 `body_timeout` after [`crate::Limits::body_timeout`], or earlier if the body is very slow.
+    /// - 503 `overloaded` when the budget is exhausted and no body is slower.
     /// - 400 `body_incomplete` when the body ends early.
     pub async fn read_body(&self, mut body: RequestBody, cap: usize) -> Result<Bytes, ApiError> {
         let read = body::read_body(&mut body, cap, &self.budget, self.body_timeout).await;

@@ -1,64 +1,63 @@
-//! Reads request bodies. Each body has a size limit and a deadline. All bodies share one memory budget.
+//! Reads request bodies. Each body has a size limit and deadlines. All bodies share one memory budget.
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http_body_util::BodyExt;
 use hyper::body::Body;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::ApiError;
+use crate::budget::{Budget, Holder, Share};
 
-/// The usual size of the first allocation for a body, in bytes. Memory is allocated only when bytes arrive,
-/// and not when `Content-Length` announces them.
+/// A larger body is large. Large bodies can use only a part of the budget.
+const SMALL: usize = 1 << 20;
+/// A body may pause for this time at its beginning. After it, the body must have arrived at an average of at
+/// least [`LEAST_PACE`] bytes per second.
+const GRACE: Duration = Duration::from_secs(10);
+const LEAST_PACE: u32 = 8 << 10;
+/// The usual size of the first allocation for a body, in bytes. The system provides memory only when bytes
+/// arrive, and not when `Content-Length` announces them.
 const FIRST_BYTES: usize = 64 << 10;
 
-/// The memory budget of all request bodies, in bytes.
-#[derive(Debug)]
-pub(crate) struct BodyBudget {
-    total: usize,
-    used: AtomicUsize,
+/// The memory budget of all request bodies, in bytes. A quarter is kept for small bodies.
+pub(crate) fn budget(total: usize) -> Arc<Budget> {
+    Budget::new(total, SMALL, total / 4 * 3)
 }
 
-impl BodyBudget {
-    /// A budget of `total` bytes.
-    pub(crate) fn new(total: usize) -> Arc<Self> {
-        Arc::new(Self { total, used: AtomicUsize::new(0) })
-    }
+/// Tells the reader of a body that its share of the budget is lost.
+#[derive(Default)]
+struct Lost(Notify);
 
-    fn take(&self, bytes: usize) -> bool {
-        self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|sum| *sum <= self.total)
-            })
-            .is_ok()
+impl Holder for Lost {
+    fn lose(&self) {
+        self.0.notify_one();
     }
 }
 
 /// A buffer and its share of the budget. Dropping the buffer returns the share.
 struct Charged {
     buffer: Vec<u8>,
-    budget: Arc<BodyBudget>,
-    charge: usize,
+    share: Share,
 }
 
 impl Charged {
-    /// Reserves space for `more` bytes. The buffer grows to at most `bound` bytes, unless `more` bytes need
-    /// more space. Returns false if the budget is exhausted.
-    fn reserve(&mut self, more: usize, bound: usize) -> bool {
-        let needed = self.buffer.len() + more;
-        if needed <= self.charge {
-            return true;
-        }
-        let target = needed.max(self.charge * 2).max(FIRST_BYTES).min(bound.max(needed));
-        if !self.budget.take(target - self.charge) {
+    /// Appends bytes. The buffer grows to at most `bound` bytes, unless the bytes need more space. Returns
+    /// false if the budget is exhausted, or if the share is lost.
+    fn append(&mut self, data: &[u8], bound: usize) -> bool {
+        self.share.moved(data.len());
+        if self.share.take(data.len()).is_err() {
             return false;
         }
-        self.charge = target;
-        self.buffer.reserve_exact(target - self.buffer.len());
+        let needed = self.buffer.len() + data.len();
+        if needed > self.buffer.capacity() {
+            let target = needed.max(self.buffer.capacity() * 2).max(FIRST_BYTES).min(bound.max(needed));
+            self.buffer.reserve_exact(target - self.buffer.len());
+        }
+        self.buffer.extend_from_slice(data);
         true
     }
 }
@@ -69,39 +68,47 @@ impl AsRef<[u8]> for Charged {
     }
 }
 
-impl Drop for Charged {
-    fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.charge, Ordering::Relaxed);
-    }
-}
-
 /// Reads the whole `body`. See [`crate::RequestContext::read_body`].
 ///
 /// # Errors
-/// 413 above `cap` bytes, 408 after `limit`, 503 when `budget` is exhausted, 400 when the body ends early.
+/// 413 above `cap` bytes, 408 if the body is late, 503 when `budget` is exhausted and the body is the slowest
+/// one, 400 when the body ends early.
 pub(crate) async fn read_body<B>(
     mut body: B,
     cap: usize,
-    budget: &Arc<BodyBudget>,
+    budget: &Arc<Budget>,
     limit: Duration,
 ) -> Result<Bytes, ApiError>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let deadline = Instant::now() + limit;
+    let begun = Instant::now();
     let announced = body.size_hint().exact().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     if announced.is_some_and(|bytes| bytes > cap) {
         return Err(ApiError::payload_too_large(cap));
     }
     let bound = announced.unwrap_or(cap);
-    let mut read = Charged { buffer: Vec::new(), budget: Arc::clone(budget), charge: 0 };
+    let lost = Arc::new(Lost::default());
+    let mut read = Charged { buffer: Vec::new(), share: budget.share(lost.clone()) };
+    let overloaded = || ApiError::overloaded("too many request bodies are in memory at once");
     loop {
-        let frame = match timeout_at(deadline, body.frame()).await {
+        let expected = Duration::from_millis(read.buffer.len() as u64 * 1_000 / u64::from(LEAST_PACE));
+        let time = limit.min(GRACE + expected);
+        let frame = tokio::select! {
+            frame = timeout_at(begun + time, body.frame()) => frame,
+            () = lost.0.notified() => return Err(overloaded()),
+        };
+        let frame = match frame {
             Ok(Some(Ok(frame))) => frame,
-            Ok(None) => break,
+            Ok(None) if read.share.keep() => break,
+            Ok(None) => return Err(overloaded()),
             Ok(Some(Err(error))) => {
                 return Err(ApiError::bad_request("body_incomplete", "the body ended early").because(error));
+            }
+            Err(_) if time < limit => {
+                let message = format!("the body arrived at less than {LEAST_PACE} bytes per second");
+                return Err(ApiError::timeout(message));
             }
             Err(_) => {
                 let seconds = limit.as_secs();
@@ -110,15 +117,12 @@ where
         };
         // Trailers are ignored, because no service reads them.
         let Ok(data) = frame.into_data() else { continue };
-        let refused = if data.remaining() > cap - read.buffer.len() {
-            ApiError::payload_too_large(cap)
-        } else if !read.reserve(data.remaining(), bound) {
-            ApiError::overloaded("too many request bodies are in memory at once")
-        } else {
-            read.buffer.extend_from_slice(&data);
-            continue;
-        };
-        return Err(refused);
+        if data.remaining() > cap - read.buffer.len() {
+            return Err(ApiError::payload_too_large(cap));
+        }
+        if !read.append(&data, bound) {
+            return Err(overloaded());
+        }
     }
     Ok(Bytes::from_owner(read))
 }
@@ -138,32 +142,100 @@ mod tests {
 
     #[tokio::test]
     async fn the_budget_is_returned_when_the_last_clone_is_dropped() {
-        let budget = BodyBudget::new(200_000);
+        let budget = budget(200_000);
         let body = Full::new(Bytes::from(vec![7; 100_000]));
         let bytes = read_body(body, 100_000, &budget, LIMIT).await.unwrap();
         assert_eq!(bytes.len(), 100_000);
-        assert_eq!(budget.used.load(Ordering::Relaxed), 100_000);
+        assert_eq!(budget.used(), 100_000);
         let part = bytes.slice(10..20);
         drop(bytes);
-        assert_eq!(budget.used.load(Ordering::Relaxed), 100_000);
+        assert_eq!(budget.used(), 100_000);
         drop(part);
-        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.used(), 0);
     }
 
     #[tokio::test]
     async fn the_budget_is_returned_when_a_body_is_refused() {
-        let budget = BodyBudget::new(1000);
+        let budget = budget(1000);
         let body = Full::new(Bytes::from(vec![7; 1001]));
         let error = read_body(body, 5000, &budget, LIMIT).await.unwrap_err();
         assert_eq!((error.status().as_u16(), error.code()), (503, "overloaded"));
-        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.used(), 0);
         let body = Full::new(Bytes::from(vec![7; 1000]));
         assert!(read_body(body, 5000, &budget, LIMIT).await.is_ok());
     }
 
+    /// A body of which `first` arrives at once, and then one byte each second.
+    struct Slow {
+        first: Bytes,
+        next: Pin<Box<tokio::time::Sleep>>,
+    }
+
+    impl Slow {
+        fn new(first: usize) -> Self {
+            let next = Box::pin(tokio::time::sleep(Duration::from_secs(1)));
+            Self { first: Bytes::from(vec![7; first]), next }
+        }
+    }
+
+    impl Body for Slow {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if !self.first.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
+            }
+            std::task::ready!(self.next.as_mut().poll(cx));
+            self.next = Box::pin(tokio::time::sleep(Duration::from_secs(1)));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"7")))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_arrives_too_slowly_is_answered_with_408() {
+        let budget = budget(1 << 20);
+        for (first, seconds) in [(1, 10), (80 << 10, 20)] {
+            let begun = Instant::now();
+            let long = Duration::from_secs(60);
+            let error = read_body(Slow::new(first), 1 << 20, &budget, long).await.unwrap_err();
+            assert_eq!((error.status().as_u16(), error.code()), (408, "body_timeout"));
+            assert_eq!(begun.elapsed().as_secs(), seconds);
+        }
+    }
+
+    /// Forty false deliveries hold all that large bodies may use, and then some small ones arrive.
+    #[tokio::test(start_paused = true)]
+    async fn slow_bodies_do_not_keep_others_out() {
+        let budget = budget(100 << 20);
+        let long = Duration::from_secs(60);
+        let mut slow = tokio::task::JoinSet::new();
+        for _ in 0..40 {
+            let (budget, body) = (budget.clone(), Slow::new(16 << 20));
+            slow.spawn(async move { read_body(body, 25 << 20, &budget, long).await });
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(budget.used() > 60 << 20, "{}", budget.used());
+        let read = async |bytes: usize| {
+            read_body(Full::new(Bytes::from(vec![7; bytes])), 25 << 20, &budget, long).await
+        };
+        let mut held = Vec::new();
+        for _ in 0..90 {
+            held.push(read(1 << 20).await.unwrap());
+        }
+        held.clear();
+        assert_eq!(read(20 << 20).await.unwrap().len(), 20 << 20, "a large one that is faster");
+        slow.abort_all();
+        while slow.join_next().await.is_some() {}
+        assert_eq!(budget.used(), 0);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stalls_is_answered_with_408() {
-        let budget = BodyBudget::new(1000);
+        let budget = budget(1000);
         let error = read_body(Stalled, 5000, &budget, LIMIT).await.unwrap_err();
         assert_eq!((error.status().as_u16(), error.code()), (408, "body_timeout"));
     }

@@ -13,6 +13,7 @@ pub mod app;
 pub mod args;
 pub mod auth;
 mod body;
+mod budget;
 pub mod client;
 mod connection;
 mod connections;

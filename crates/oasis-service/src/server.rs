@@ -7,7 +7,8 @@ use hyper::server::conn::{http1, http2};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::body::BodyBudget;
+use crate::body;
+use crate::budget::Budget;
 use crate::connections::Connections;
 use crate::readiness::Readiness;
 use crate::{App, Limits, Shutdown, meters};
@@ -22,7 +23,7 @@ pub(crate) struct Server<A> {
     pub(crate) app: Arc<A>,
     pub(crate) limits: Limits,
     pub(crate) shutdown: Shutdown,
-    pub(crate) budget: Arc<BodyBudget>,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) http1: http1::Builder,
     pub(crate) http2: http2::Builder<Spawner>,
     pub(crate) readiness: Readiness,
@@ -34,7 +35,7 @@ impl<A: App> Server<A> {
     pub(crate) fn new(app: Arc<A>, limits: Limits, shutdown: Shutdown, spawner: Spawner) -> Self {
         Self {
             app,
-            budget: BodyBudget::new(limits.body_budget),
+            budget: body::budget(limits.body_budget),
             http1: http1(&limits),
             http2: http2(&limits, spawner),
             readiness: Readiness::default(),

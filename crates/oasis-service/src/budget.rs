@@ -1,0 +1,279 @@
+//! [`Budget`]: memory that the requests of all clients share. If it is exhausted, the slowest requests lose
+//! their share. So clients that are slow on purpose cannot keep the memory from the others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+/// If the budget is exhausted, at least this part of it is freed, so that the next requests need no search.
+const FREED_PART: usize = 64;
+
+/// What holds a share.
+pub(crate) trait Holder: Send + Sync {
+    /// The share is lost. The holder must free its memory soon. The budget is locked during the call.
+    fn lose(&self);
+}
+
+/// A memory budget, in bytes.
+pub(crate) struct Budget {
+    total: usize,
+    /// A larger share is large.
+    small: usize,
+    /// The maximum number of bytes of all large shares together. Only small shares can use the rest.
+    most_large: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    used: usize,
+    used_large: usize,
+    next: u64,
+    shares: HashMap<u64, Held>,
+}
+
+struct Held {
+    holder: Arc<dyn Holder>,
+    begun: Instant,
+    bytes: usize,
+    /// The number of bytes that have arrived or have been sent.
+    moved: usize,
+    is_large: bool,
+    /// Whether the share can be lost. It cannot once a request has arrived.
+    can_be_lost: bool,
+}
+
+/// A share of a budget. Dropping this value returns the share.
+pub(crate) struct Share {
+    budget: Arc<Budget>,
+    id: u64,
+}
+
+/// The budget is exhausted, or the share is lost.
+#[derive(Debug)]
+pub(crate) struct Exhausted;
+
+impl Budget {
+    /// A budget of `total` bytes. Shares of more than `small` bytes together use at most `most_large` bytes.
+    pub(crate) fn new(total: usize, small: usize, most_large: usize) -> Arc<Self> {
+        Arc::new(Self { total, small, most_large, state: Mutex::default() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An empty share.
+    pub(crate) fn share(self: &Arc<Self>, holder: Arc<dyn Holder>) -> Share {
+        let mut state = self.state();
+        let id = state.next;
+        state.next += 1;
+        let begun = Instant::now();
+        let held = Held { holder, begun, bytes: 0, moved: 0, is_large: false, can_be_lost: true };
+        state.shares.insert(id, held);
+        Share { budget: Arc::clone(self), id }
+    }
+
+    /// The number of bytes in use.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> usize {
+        self.state().used
+    }
+}
+
+impl Share {
+    /// Adds bytes to the share. If the budget is exhausted, slower shares are lost.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when this share is lost, or when it is the slowest one.
+    pub(crate) fn take(&self, bytes: usize) -> Result<(), Exhausted> {
+        let budget = &*self.budget;
+        let mut state = budget.state();
+        let Some(held) = state.shares.get(&self.id) else { return Err(Exhausted) };
+        let after = held.bytes + bytes;
+        let becomes_large = after > budget.small && !held.is_large;
+        let large = if becomes_large { after } else { bytes };
+        let is_large = held.is_large || becomes_large;
+        let over = (state.used + bytes).saturating_sub(budget.total);
+        let over_large = (state.used_large + large).saturating_sub(budget.most_large);
+        let over = if is_large { over.max(over_large) } else { over };
+        if over > 0 && !state.free(over.max(budget.total / FREED_PART), over, self.id, is_large) {
+            return Err(Exhausted);
+        }
+        state.used += bytes;
+        state.used_large += if is_large { large } else { 0 };
+        // The share has not been lost: `free` loses only other shares.
+        if let Some(held) = state.shares.get_mut(&self.id) {
+            (held.bytes, held.is_large) = (after, is_large);
+        }
+        Ok(())
+    }
+
+    /// Records that bytes of the request have arrived or have been sent.
+    pub(crate) fn moved(&self, bytes: usize) {
+        if let Some(held) = self.budget.state().shares.get_mut(&self.id) {
+            held.moved += bytes;
+        }
+    }
+
+    /// Makes sure that the share is not lost later. Returns false if it is lost already.
+    pub(crate) fn keep(&self) -> bool {
+        let mut state = self.budget.state();
+        state.shares.get_mut(&self.id).map(|held| held.can_be_lost = false).is_some()
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut state = self.budget.state();
+        let removed = state.remove(self.id);
+        drop(state);
+        drop(removed);
+    }
+}
+
+impl State {
+    /// Takes shares from the slowest requests, until `wanted` bytes are free. Large shares go first, and only
+    /// large ones go if the asking one is large. A share that is not slower than the asking one stays.
+    /// Returns whether `needed` bytes are free; if not, no share is lost.
+    fn free(&mut self, wanted: usize, needed: usize, asking: u64, only_large: bool) -> bool {
+        let now = Instant::now();
+        let Some(own) = self.shares.get(&asking) else { return false };
+        let (own_is_large, own_pace) = (own.is_large || only_large, own.pace(now));
+        let mut slower: Vec<(bool, f64, u64, usize)> = self
+            .shares
+            .iter()
+            .filter(|(id, held)| **id != asking && held.can_be_lost && held.bytes > 0)
+            .filter(|(_, held)| held.is_large || !only_large)
+            .map(|(id, held)| (!held.is_large, held.pace(now), *id, held.bytes))
+            .filter(|(is_small, pace, ..)| !own_is_large && !is_small || *pace < own_pace)
+            .collect();
+        if slower.iter().map(|(.., bytes)| bytes).sum::<usize>() < needed {
+            return false;
+        }
+        slower.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let mut freed = 0;
+        for (.., id, bytes) in slower {
+            if freed >= wanted {
+                break;
+            }
+            freed += bytes;
+            if let Some(held) = self.remove(id) {
+                held.holder.lose();
+            }
+        }
+        true
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Held> {
+        let held = self.shares.remove(&id)?;
+        self.used -= held.bytes;
+        self.used_large -= if held.is_large { held.bytes } else { 0 };
+        Some(held)
+    }
+}
+
+impl Held {
+    /// How fast the request moves, in bytes per second.
+    fn pace(&self, now: Instant) -> f64 {
+        self.moved as f64 / (now - self.begun).as_secs_f64().max(0.001)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Flag(AtomicBool);
+
+    impl Holder for Flag {
+        fn lose(&self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    struct Request {
+        share: Share,
+        flag: Arc<Flag>,
+    }
+
+    impl Request {
+        fn new(budget: &Arc<Budget>) -> Self {
+            let flag = Arc::new(Flag::default());
+            Self { share: budget.share(flag.clone()), flag }
+        }
+
+        /// A share of `bytes` bytes that have arrived.
+        fn of(budget: &Arc<Budget>, bytes: usize) -> Self {
+            let request = Self::new(budget);
+            request.arrive(bytes).unwrap();
+            request
+        }
+
+        fn arrive(&self, bytes: usize) -> Result<(), Exhausted> {
+            self.share.take(bytes)?;
+            self.share.moved(bytes);
+            Ok(())
+        }
+
+        fn is_lost(&self) -> bool {
+            self.flag.0.load(Ordering::Relaxed)
+        }
+    }
+
+    async fn second() {
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slowest_request_loses_its_share() {
+        let budget = Budget::new(100, 100, 100);
+        let slow = Request::of(&budget, 40);
+        second().await;
+        let fast = Request::of(&budget, 50);
+        let new = Request::new(&budget);
+        assert!(new.arrive(20).is_err(), "nothing of the new one has arrived, so it is the slowest");
+        second().await;
+        new.share.moved(200);
+        new.arrive(20).unwrap();
+        assert_eq!([slow.is_lost(), fast.is_lost(), new.is_lost()], [true, false, false]);
+        assert_eq!(budget.used(), 70);
+        assert!(slow.arrive(1).is_err());
+        drop((slow, fast, new));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_requests_cannot_use_the_reserve_of_small_ones() {
+        let budget = Budget::new(100, 10, 60);
+        let large: Vec<Request> = (0..2).map(|_| Request::of(&budget, 30)).collect();
+        assert!(Request::new(&budget).arrive(30).is_err());
+        let small: Vec<Request> = (0..4).map(|_| Request::of(&budget, 10)).collect();
+        assert_eq!(budget.used(), 100);
+        second().await;
+        // A small request needs memory, and a large one goes, although the small ones are slower.
+        let more = Request::new(&budget);
+        more.arrive(10).unwrap();
+        assert_eq!(large.iter().filter(|one| one.is_lost()).count(), 1);
+        assert!(small.iter().all(|one| !one.is_lost()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_has_arrived_keeps_its_share() {
+        let budget = Budget::new(100, 100, 100);
+        let arrived = Request::of(&budget, 100);
+        assert!(arrived.share.keep());
+        second().await;
+        let new = Request::new(&budget);
+        new.share.moved(1_000);
+        assert!(new.arrive(1).is_err());
+        assert!(!arrived.is_lost());
+        drop(arrived);
+        new.arrive(1).unwrap();
+    }
+}
