@@ -21,14 +21,18 @@ pub(crate) struct Activity {
     opened: Instant,
     idle_timeout: Duration,
     header_timeout: Duration,
+    stall_timeout: Duration,
     last_activity: AtomicU64,
     /// Since when a request head is due: the time at which its first byte arrived, or the time at which the
     /// connection opened.
     head_since: AtomicU64,
     in_flight: AtomicU32,
     is_http2: AtomicBool,
-    /// Whether the socket refused the last write. If so, the writer still has bytes to send.
-    write_blocked: AtomicBool,
+    /// Since when the socket accepts no bytes; 0 if it accepted the last write. If it does not, the writer
+    /// still has bytes to send.
+    blocked_since: AtomicU64,
+    /// The number of endless answers that are under way.
+    endless: AtomicU32,
 }
 
 impl Activity {
@@ -41,11 +45,13 @@ impl Activity {
             opened: Instant::now(),
             idle_timeout,
             header_timeout: limits.header_timeout,
+            stall_timeout: limits.stall_timeout,
             last_activity: AtomicU64::new(OPENED),
             head_since: AtomicU64::new(OPENED),
             in_flight: AtomicU32::new(0),
             is_http2: AtomicBool::new(false),
-            write_blocked: AtomicBool::new(false),
+            blocked_since: AtomicU64::new(0),
+            endless: AtomicU32::new(0),
         }
     }
 
@@ -66,30 +72,34 @@ impl Activity {
 
     /// Records that bytes were written.
     pub(crate) fn record_write(&self) {
-        self.last_activity.store(self.mark(), Relaxed);
-        self.write_blocked.store(false, Relaxed);
+        // Over HTTP/2, this can be the answer to a PING.
+        if !self.is_http2.load(Relaxed) {
+            self.last_activity.store(self.mark(), Relaxed);
+        }
+        self.blocked_since.store(0, Relaxed);
     }
 
     /// Records that the socket refused a write because its buffer was full.
     pub(crate) fn record_blocked_write(&self) {
-        self.write_blocked.store(true, Relaxed);
+        // Only the first of several refused writes counts.
+        let _ = self.blocked_since.compare_exchange(0, self.mark(), Relaxed, Relaxed);
     }
 
     /// Whether the socket refused the last write.
     pub(crate) fn is_write_blocked(&self) -> bool {
-        self.write_blocked.load(Relaxed)
+        self.blocked_since.load(Relaxed) > 0
     }
 
     /// Records that bytes were read.
     pub(crate) fn record_read(&self) {
+        // Over HTTP/2, frames of any kind arrive at any time.
+        if self.is_http2.load(Relaxed) {
+            return;
+        }
         let now = self.mark();
         self.last_activity.store(now, Relaxed);
-        // Bytes that arrive while a request is in flight belong to its body. Over HTTP/2, frames of any kind
-        // arrive at any time, so only the idle limit applies.
-        if !self.is_http2.load(Relaxed)
-            && self.in_flight.load(Relaxed) == 0
-            && self.head_since.load(Relaxed) <= OPENED
-        {
+        // Bytes that arrive while a request is in flight belong to its body.
+        if self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) <= OPENED {
             self.head_since.store(now, Relaxed);
         }
     }
@@ -98,7 +108,8 @@ impl Activity {
     pub(crate) fn request(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
-        InFlight(Arc::clone(self))
+        self.last_activity.store(self.mark(), Relaxed);
+        InFlight { activity: Arc::clone(self), is_endless: false }
     }
 
     /// Since when no request is in flight. `None` if one is.
@@ -115,10 +126,10 @@ impl Activity {
     /// The time at which the connection is closed if there is no further activity.
     pub(crate) fn deadline(&self) -> Instant {
         let idle = self.time_of(self.last_activity.load(Relaxed)) + self.idle_timeout;
-        match self.head_since.load(Relaxed) {
-            0 => idle,
-            since => idle.min(self.time_of(since) + self.header_timeout),
-        }
+        let after = |mark: u64, limit| (mark > 0).then(|| self.time_of(mark) + limit);
+        let head = after(self.head_since.load(Relaxed), self.header_timeout);
+        let blocked = after(self.blocked_since.load(Relaxed), self.stall_timeout);
+        [head, blocked].into_iter().flatten().fold(idle, Instant::min)
     }
 }
 
@@ -132,10 +143,33 @@ pub(crate) struct Idle {
 }
 
 /// Marks a request as in flight until this value is dropped.
-pub(crate) struct InFlight(Arc<Activity>);
+pub(crate) struct InFlight {
+    activity: Arc<Activity>,
+    is_endless: bool,
+}
+
+impl InFlight {
+    /// Records that the client reads the answer, or waits for more of it.
+    pub(crate) fn record_progress(&self) {
+        self.activity.last_activity.store(self.activity.mark(), Relaxed);
+    }
+
+    /// Records that the answer is endless. Returns false if the connection has `most` such answers already.
+    pub(crate) fn begin_endless(&mut self, most: u32) -> bool {
+        if self.activity.endless.fetch_add(1, Relaxed) < most {
+            self.is_endless = true;
+        } else {
+            self.activity.endless.fetch_sub(1, Relaxed);
+        }
+        self.is_endless
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
+        self.activity.in_flight.fetch_sub(1, Relaxed);
+        if self.is_endless {
+            self.activity.endless.fetch_sub(1, Relaxed);
+        }
     }
 }

@@ -48,7 +48,7 @@ impl Charged {
     /// Appends bytes. The buffer grows to at most `bound` bytes, unless the bytes need more space. Returns
     /// false if the budget is exhausted, or if the share is lost.
     fn append(&mut self, data: &[u8], bound: usize) -> bool {
-        self.share.moved(data.len());
+        self.share.arrived(data.len());
         if self.share.take(data.len()).is_err() {
             return false;
         }

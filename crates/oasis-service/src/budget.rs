@@ -3,11 +3,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// If the budget is exhausted, at least this part of it is freed, so that the next requests need no search.
 const FREED_PART: usize = 64;
+
+/// A younger request is never the slowest.
+const NEW: Duration = Duration::from_millis(100);
 
 /// What holds a share.
 pub(crate) trait Holder: Send + Sync {
@@ -110,10 +114,22 @@ impl Share {
         Ok(())
     }
 
-    /// Records that bytes of the request have arrived or have been sent.
-    pub(crate) fn moved(&self, bytes: usize) {
+    /// Records that bytes of a request have arrived.
+    pub(crate) fn arrived(&self, bytes: usize) {
         if let Some(held) = self.budget.state().shares.get_mut(&self.id) {
             held.moved += bytes;
+        }
+    }
+
+    /// Records that bytes of an answer have been sent, and returns them to the budget.
+    pub(crate) fn sent(&self, bytes: usize) {
+        let state = &mut *self.budget.state();
+        if let Some(held) = state.shares.get_mut(&self.id) {
+            let bytes = bytes.min(held.bytes);
+            held.moved += bytes;
+            held.bytes -= bytes;
+            state.used -= bytes;
+            state.used_large -= if held.is_large { bytes } else { 0 };
         }
     }
 
@@ -175,18 +191,17 @@ impl State {
 }
 
 impl Held {
-    /// How fast the request moves, in bytes per second.
+    /// How fast the request moves, in bytes per second. Of a new request, this is not known yet.
     fn pace(&self, now: Instant) -> f64 {
-        self.moved as f64 / (now - self.begun).as_secs_f64().max(0.001)
+        let age = now - self.begun;
+        if age < NEW { f64::INFINITY } else { self.moved as f64 / age.as_secs_f64() }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Duration;
-
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[derive(Default)]
     struct Flag(AtomicBool);
@@ -217,7 +232,7 @@ mod tests {
 
         fn arrive(&self, bytes: usize) -> Result<(), Exhausted> {
             self.share.take(bytes)?;
-            self.share.moved(bytes);
+            self.share.arrived(bytes);
             Ok(())
         }
 
@@ -236,15 +251,14 @@ mod tests {
         let slow = Request::of(&budget, 40);
         second().await;
         let fast = Request::of(&budget, 50);
-        let new = Request::new(&budget);
-        assert!(new.arrive(20).is_err(), "nothing of the new one has arrived, so it is the slowest");
+        let slowest = Request::new(&budget);
         second().await;
-        new.share.moved(200);
-        new.arrive(20).unwrap();
+        assert!(slowest.arrive(20).is_err(), "nothing of it has arrived");
+        let new = Request::of(&budget, 20);
         assert_eq!([slow.is_lost(), fast.is_lost(), new.is_lost()], [true, false, false]);
         assert_eq!(budget.used(), 70);
         assert!(slow.arrive(1).is_err());
-        drop((slow, fast, new));
+        drop((slow, fast, slowest, new));
         assert_eq!(budget.used(), 0);
     }
 
@@ -270,7 +284,6 @@ mod tests {
         assert!(arrived.share.keep());
         second().await;
         let new = Request::new(&budget);
-        new.share.moved(1_000);
         assert!(new.arrive(1).is_err());
         assert!(!arrived.is_lost());
         drop(arrived);

@@ -40,7 +40,7 @@ impl Failure {
 
 pub(crate) async fn dispatch<A: App>(
     server: Arc<Server<A>>,
-    in_flight: InFlight,
+    mut in_flight: InFlight,
     peer: SocketAddr,
     spare: bool,
     request: Request,
@@ -49,13 +49,14 @@ pub(crate) async fn dispatch<A: App>(
     // The span has the level error. If a filter lets a line of the request through, the filter also lets the
     // span with the request id through.
     let span = tracing::error_span!("request", request_id = context.request_id());
-    let response = respond(&server, &context, spare, request).instrument(span).await;
+    let response = respond(&server, &context, &mut in_flight, spare, request).instrument(span).await;
     response.map(|body| TrackedBody::new(body, in_flight))
 }
 
 async fn respond<A: App>(
     server: &Server<A>,
     context: &RequestContext,
+    in_flight: &mut InFlight,
     spare: bool,
     mut request: Request,
 ) -> Response {
@@ -64,7 +65,16 @@ async fn respond<A: App>(
         *request.method_mut() = Method::GET;
     }
     let route = A::resolve(context.path());
-    let (mut response, failure) = match answer(server, &route, context, spare, request).await {
+    let answer = match answer(server, &route, context, spare, request).await {
+        Ok(response)
+            if response.body().is_endless() && !in_flight.begin_endless(server.limits.max_endless) =>
+        {
+            Err(ApiError::overloaded("the connection has too many streams").hint("open another connection"))
+        }
+        Ok(response) => server.answers.admit(response),
+        Err(error) => Err(error),
+    };
+    let (mut response, failure) = match answer {
         Ok(response) => (response, None),
         Err(error) => {
             let failure = Failure::of(&error);

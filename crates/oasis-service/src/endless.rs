@@ -111,6 +111,8 @@ impl Endless {
                 return Pin::new(&mut self.stream).poll_shutdown(cx);
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                // An endless body has no errors.
+                Some(Err(lost)) => return Poll::Ready(Err(io::Error::other(lost))),
                 Some(Ok(frame)) => {
                     // A frame that is not data contains trailers, which a stream of events does not need.
                     let Ok(data) = frame.into_data() else { continue };

@@ -9,6 +9,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests may panic"))]
 
 mod activity;
+mod answer;
+mod answers;
 pub mod app;
 pub mod args;
 pub mod auth;
@@ -34,6 +36,7 @@ mod response_body;
 mod serve;
 mod server;
 pub mod shutdown;
+mod stall;
 pub mod telemetry;
 mod timekeeper;
 mod tracked_body;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::ApiError;
 
-pub use crate::response_body::{Body, Response, boxed, empty, full};
+pub use crate::response_body::{Body, Lost, Response, boxed, empty, full, owned};
 
 /// Makes a response with a status and no body.
 pub fn status(status: StatusCode) -> Response {
@@ -30,6 +30,8 @@ pub fn content(status: StatusCode, content_type: &'static str, body: impl Into<B
 /// [`ApiError::internal`] when `value` cannot be serialized, for example because it is a map with keys that
 /// are not strings.
 pub fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Response, ApiError> {
-    let body = serde_json::to_vec(value).map_err(ApiError::internal)?;
-    Ok(content(status, "application/json", body))
+    let mut response = Response::new(owned(serde_json::to_vec(value).map_err(ApiError::internal)?));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
 }

@@ -1,4 +1,4 @@
-//! The body of a response: bytes, or a stream without a known end.
+//! The body of a response: bytes, an answer that shares memory with others, or a stream without a known end.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,17 +9,34 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
+use crate::answer::Answer;
+
+pub use crate::answer::Lost;
+
 /// The body of every response.
-#[derive(Debug)]
 pub struct Body(Kind);
 
-#[derive(Debug)]
 enum Kind {
     Full(Bytes),
+    /// Bytes that have no share of the memory for answers yet.
+    Owned(Vec<u8>),
+    Answer(Answer),
     Stream(UnsyncBoxBody<Bytes, Infallible>),
 }
 
 impl Body {
+    /// The bytes of a body that was made for one answer. Any other body is returned unchanged.
+    pub(crate) fn into_owned(self) -> Result<Vec<u8>, Self> {
+        match self.0 {
+            Kind::Owned(bytes) => Ok(bytes),
+            other => Err(Self(other)),
+        }
+    }
+
+    pub(crate) fn answer(answer: Answer) -> Self {
+        Self(Kind::Answer(answer))
+    }
+
     /// Whether the length of the body is unknown until it ends.
     pub(crate) fn is_endless(&self) -> bool {
         matches!(self.0, Kind::Stream(_))
@@ -28,22 +45,28 @@ impl Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Lost;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
         match &mut self.0 {
+            Kind::Owned(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Kind::Owned(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes).into())))),
             Kind::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Stream(stream) => Pin::new(stream).poll_frame(cx),
+            Kind::Answer(answer) => Pin::new(answer).poll_frame(cx),
+            // A stream has no errors.
+            Kind::Stream(stream) => Pin::new(stream).poll_frame(cx).map_err(|never| match never {}),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Owned(bytes) => bytes.is_empty(),
+            Kind::Answer(answer) => answer.is_end_stream(),
             Kind::Stream(stream) => stream.is_end_stream(),
         }
     }
@@ -51,6 +74,8 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Owned(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Answer(answer) => answer.size_hint(),
             Kind::Stream(stream) => stream.size_hint(),
         }
     }
@@ -73,7 +98,12 @@ pub fn empty() -> Body {
     full(Bytes::new())
 }
 
-/// Makes a body of known length.
+/// Makes a body for one answer. Until it is sent, it counts towards the memory of all answers.
+pub fn owned(bytes: Vec<u8>) -> Body {
+    Body(Kind::Owned(bytes))
+}
+
+/// Makes a body of known length. Its bytes do not count towards the memory of all answers.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Body(Kind::Full(bytes.into()))
 }

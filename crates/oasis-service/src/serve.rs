@@ -52,7 +52,8 @@ pub async fn serve<A: App>(
     let streams = TaskTracker::new();
     let kill = CancellationToken::new();
     let _kill_on_drop = kill.clone().drop_guard();
-    let spawner = Spawner { streams: streams.clone(), kill: kill.clone() };
+    let spawner =
+        Spawner { stall_timeout: limits.stall_timeout, streams: streams.clone(), kill: kill.clone() };
     let server = Arc::new(Server::new(app, limits, shutdown, spawner));
     tracing::info!(service = A::NAME, %address, open, "listening");
 

@@ -1,16 +1,19 @@
 //! The state that the connections of a server share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::answers::Answers;
 use crate::body;
 use crate::budget::Budget;
 use crate::connections::Connections;
 use crate::readiness::Readiness;
+use crate::stall::Watched;
 use crate::{App, Limits, Shutdown, meters};
 
 /// The number of bytes that a connection may buffer in each direction.
@@ -24,6 +27,7 @@ pub(crate) struct Server<A> {
     pub(crate) limits: Limits,
     pub(crate) shutdown: Shutdown,
     pub(crate) budget: Arc<Budget>,
+    pub(crate) answers: Answers,
     pub(crate) http1: http1::Builder,
     pub(crate) http2: http2::Builder<Spawner>,
     pub(crate) readiness: Readiness,
@@ -35,6 +39,7 @@ impl<A: App> Server<A> {
     pub(crate) fn new(app: Arc<A>, limits: Limits, shutdown: Shutdown, spawner: Spawner) -> Self {
         Self {
             app,
+            answers: Answers::new(limits.answer_budget),
             budget: body::budget(limits.body_budget),
             http1: http1(&limits),
             http2: http2(&limits, spawner),
@@ -69,6 +74,8 @@ fn http2(limits: &Limits, spawner: Spawner) -> http2::Builder<Spawner> {
 /// Spawns the tasks of HTTP/2 streams, so that the shutdown can wait for these tasks and stop them.
 #[derive(Clone)]
 pub(crate) struct Spawner {
+    /// See [`Limits::stall_timeout`].
+    pub(crate) stall_timeout: Duration,
     pub(crate) streams: TaskTracker,
     pub(crate) kill: CancellationToken,
 }
@@ -79,7 +86,7 @@ where
     F::Output: Send,
 {
     fn execute(&self, future: F) {
-        let kill = self.kill.clone();
-        self.streams.spawn(async move { kill.run_until_cancelled_owned(future).await });
+        let (kill, watched) = (self.kill.clone(), Watched::new(future, self.stall_timeout));
+        self.streams.spawn(async move { kill.run_until_cancelled_owned(watched).await });
     }
 }

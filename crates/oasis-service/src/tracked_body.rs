@@ -1,24 +1,27 @@
-//! A response body that keeps its request marked as in flight.
+//! A response body that keeps its request marked as in flight, and records what its client reads.
 
-use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::activity::InFlight;
-use crate::response_body::Body;
+use crate::response_body::{Body, Lost};
+use crate::stall::Stall;
 
 /// A response body. Its request counts as in flight until the body is dropped.
 pub(crate) struct TrackedBody {
     body: Body,
-    _request: InFlight,
+    request: InFlight,
+    /// The stream of the answer; `None` over HTTP/1.
+    stall: Option<Arc<Stall>>,
 }
 
 impl TrackedBody {
     pub(crate) fn new(body: Body, request: InFlight) -> Self {
-        Self { body, _request: request }
+        Self { body, request, stall: Stall::current() }
     }
 
     /// Whether the length of the body is unknown until it ends.
@@ -29,13 +32,21 @@ impl TrackedBody {
 
 impl HttpBody for TrackedBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Lost;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
+        if let Some(stall) = &self.stall {
+            stall.asked();
+            self.request.record_progress();
+        }
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let (Some(stall), Poll::Ready(Some(_))) = (&self.stall, &frame) {
+            stall.handed();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -76,6 +76,11 @@ pub struct Config {
     #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]
     pub max_subscribers: usize,
 
+    /// The maximum number of streams that one HTTP/2 connection may follow at the same time. A proxy can use
+    /// one connection for many clients. The default is 8, or 100 if --trusted-proxy-hops is not 0
+    #[arg(long, env = "MAX_STREAMS_PER_CONNECTION", value_name = "N")]
+    pub max_streams_per_connection: Option<u32>,
+
     /// How long a client may follow casts through one connection; then it must connect again
     #[arg(long, env = "CAST_STREAM_LIMIT", value_name = "DURATION", value_parser = cast_stream_limit,
           default_value = "5m")]

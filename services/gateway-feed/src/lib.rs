@@ -50,7 +50,7 @@ use crate::casts::{Audit, Casts, Places, Runs, store_rows};
 use crate::directory::Directory;
 use crate::fanout::table::Database;
 use crate::fanout::topics::RECENT;
-use crate::query::{AnswerBudget, EventQueries};
+use crate::query::EventQueries;
 use crate::resources::Resources;
 use crate::rights::Rights;
 use crate::rooms::Rooms;
@@ -157,7 +157,6 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     let callers = Arc::new(callers);
     let app = Gateway {
         events: EventQueries::new(store.clone(), connections),
-        answers: AnswerBudget::new(),
         readers: Readers::new(config.read_tokens, callers.clone()),
         senders: Senders::new(config.ingest_tokens, config.ingest_anonymous),
         callers,
@@ -176,7 +175,12 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         #[cfg(feature = "test-stream")]
         test_stream: config.test_stream,
     };
-    let limits = Limits { max_connections: config.max_subscribers + 500, ..service_limits };
+    let streams_by_default = if config.trusted_proxy_hops == 0 { 8 } else { 100 };
+    let limits = Limits {
+        max_connections: config.max_subscribers + 500,
+        max_endless: config.max_streams_per_connection.unwrap_or(streams_by_default),
+        ..service_limits
+    };
     let outcome = tokio::select! {
         served = serve(Arc::new(app), listener, limits, shutdown) => served.context("serving requests"),
         task = tasks.join_next() => {

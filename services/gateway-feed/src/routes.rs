@@ -33,7 +33,7 @@ use crate::casts::{self, Audit, Casts, Client, Rate, Refused, too_many, with_cas
 use crate::fanout::source::Begin;
 use crate::health::health;
 use crate::meant::Meant;
-use crate::query::{self, AnswerBudget, EventQueries, params};
+use crate::query::{self, EventQueries, params};
 use crate::resources::{Resources, Selection};
 use crate::rooms::{self, Rooms};
 use crate::route::{Action, Route};
@@ -47,7 +47,6 @@ pub(crate) struct Gateway {
     pub(crate) streams: Arc<Streams>,
     pub(crate) agents: Arc<Agents>,
     pub(crate) events: EventQueries,
-    pub(crate) answers: AnswerBudget,
     pub(crate) readers: Readers,
     pub(crate) senders: Senders,
     pub(crate) callers: Arc<Callers>,
@@ -102,14 +101,14 @@ impl App for Gateway {
             }
             Route::Events if action == Action::Read => {
                 self.readers.admit(&request).await?;
-                self.events.list(&self.answers, request.uri(), self.readers.are_known()).await
+                self.events.list(request.uri(), self.readers.are_known()).await
             }
             Route::Events | Route::Ingest => {
                 ingest::answer(&self.senders, &self.appender, &self.agents, request, context).await
             }
             Route::Agents => {
                 self.readers.admit(&request).await?;
-                self.agents.list(&self.answers, request.uri(), self.readers.are_known())
+                self.agents.list(request.uri(), self.readers.are_known())
             }
             Route::Canon => {
                 self.readers.admit(&request).await?;
@@ -146,6 +145,9 @@ impl App for Gateway {
         if reasons.is_empty() {
             reasons.extend(self.streams.trouble().map(|why| format!("cannot read the table: {why}")));
         }
+        let full = self.streams.full();
+        reasons
+            .extend(full.map(|stream| format!("as many clients as MAX_SUBSCRIBERS allows follow {stream}")));
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
     }
 
@@ -214,7 +216,7 @@ impl Gateway {
         match action {
             Action::Read if rooms::wants_page(request.headers()) => {
                 let viewer = self.viewer(&request).await?;
-                self.rooms.page(&rooms::id(id)?, &viewer, &self.answers, &request).await
+                self.rooms.page(&rooms::id(id)?, &viewer, &request).await
             }
             Action::Read => {
                 // As for the ticker, a revoked credential is refused when the stream admits the viewer.

@@ -10,4 +10,5 @@ mod process;
 mod routing;
 mod sample;
 mod shutdown;
+mod stalls;
 mod streams;

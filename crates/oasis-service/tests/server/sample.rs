@@ -24,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 /// The maximum size of a body that `/echo` accepts, in bytes.
 pub(crate) const ECHO_CAP: usize = 100_000;
 
+/// The size of the answer to `/large`, in bytes.
+pub(crate) const LARGE: usize = 600_000;
+
 pub(crate) struct Sample {
     /// Gets a permit for each request that waits in `/slow`, or in `/ready` while `gate_ready` is set.
     pub(crate) entered: Semaphore,
@@ -99,6 +102,7 @@ impl App for Sample {
                 let (code, message) = ("database_unavailable", "the database is not available");
                 Err(ApiError::unavailable(code, message, cause).hint("try later"))
             }
+            (&Method::GET, "/large") => Ok(Response::new(response::owned(vec![b'x'; LARGE]))),
             (&Method::GET, "/stream") => Ok(self.body(Kind::UntilClosing)),
             (&Method::GET, "/stubborn") => Ok(self.body(Kind::Forever)),
             (&Method::GET, "/flood") => Ok(self.body(Kind::Flood)),

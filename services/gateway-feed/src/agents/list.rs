@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use hyper::Uri;
+use hyper::{StatusCode, Uri};
 use oasis_core::room::RoomId;
 use oasis_core::{Status, Task, Ts, meta};
-use oasis_service::{ApiError, Query, Response};
+use oasis_service::{ApiError, Query, Response, response};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::observation::Observation;
 use super::shared::Agents;
 use super::state::State;
-use crate::query::{AnswerBudget, params};
+use crate::query::params;
 
 /// The query parameters of the list of agents.
 const PARAMETERS: &[&str] = &["vtid", "state", "agent", "token"];
@@ -44,13 +44,8 @@ impl Agents {
     /// must present a token (`readers_known`).
     ///
     /// # Errors
-    /// 400 for a bad parameter; 503 while the agents are not known, or if too little of `budget` is left.
-    pub(crate) fn list(
-        &self,
-        budget: &AnswerBudget,
-        uri: &Uri,
-        readers_known: bool,
-    ) -> Result<Response, ApiError> {
+    /// 400 for a bad parameter; 503 while the agents are not known.
+    pub(crate) fn list(&self, uri: &Uri, readers_known: bool) -> Result<Response, ApiError> {
         let query = Query::parse(uri.query(), PARAMETERS)?;
         let tasks: Vec<Task> = params::values(&query, "vtid")?;
         let states: Vec<State> = params::values(&query, "state")?;
@@ -69,7 +64,7 @@ impl Agents {
             .filter(|shown| accepts(&names, &shown.agent.as_str()))
             .collect();
         shown.sort_by(|a, b| (&a.agent, &a.started, &a.instance).cmp(&(&b.agent, &b.started, &b.instance)));
-        budget.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)
+        response::json(StatusCode::OK, &shown)
     }
 
     /// The agents that `wanted` accepts; `None` while the agents are not known. The tail also needs the

@@ -1,15 +1,14 @@
 //! Answers `GET /api/v1/oasis/events`, the query API. The event with the highest id comes first.
 
-use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue, LINK};
+use hyper::{StatusCode, Uri};
 use oasis_core::{Meta, Task, Ticker, Ts, meta};
-use oasis_service::{ApiError, Query, Response};
+use oasis_service::{ApiError, Query, Response, response};
 use oasis_store::{Columns, Order, PageQuery, Store, StoredEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
-use super::answer_budget::AnswerBudget;
 use super::bounds::{Bounds, EVENTS, bounds};
 use super::params;
 
@@ -41,15 +40,9 @@ impl EventQueries {
     /// Answers a query. E-mail addresses in `meta` are withheld unless every reader must present a token
     /// (`readers_known`).
     ///
-    /// The number of concurrent queries and the memory of answers that wait to be sent are limited. So
-    /// clients that request a lot of data and read slowly cannot use up the connections or the memory that
-    /// the feed needs.
-    pub(crate) async fn list(
-        &self,
-        budget: &AnswerBudget,
-        uri: &Uri,
-        readers_known: bool,
-    ) -> Result<Response, ApiError> {
+    /// The number of concurrent queries is limited. So clients that request a lot of data cannot use up the
+    /// connections that the feed needs.
+    pub(crate) async fn list(&self, uri: &Uri, readers_known: bool) -> Result<Response, ApiError> {
         let query = Query::parse(uri.query(), EVENTS)?;
         let filter = params::filter(&query)?;
         let Bounds { since, until, limit, offset, before } = bounds(&query)?;
@@ -68,7 +61,7 @@ impl EventQueries {
         })?;
         let events = read.events;
         let shown = events.iter().map(|event| show(event, readers_known)).collect::<Result<Vec<_>, _>>()?;
-        let mut answer = budget.answer(serde_json::to_vec(&shown).map_err(ApiError::internal)?)?;
+        let mut answer = response::json(StatusCode::OK, &shown)?;
         let headers = answer.headers_mut();
         if query.get("vtid").is_some() {
             let vtids: Vec<&str> = filter.vtid.iter().map(Task::as_str).collect();

@@ -1,8 +1,9 @@
 //! Answers with lines of a room as a page of JSON.
 
+use hyper::StatusCode;
 use hyper::header::{ACCEPT, HeaderMap};
 use oasis_core::room::{AgentType, LogLevel, RoomId};
-use oasis_service::{ApiError, Query, Request, Response};
+use oasis_service::{ApiError, Query, Request, Response, response};
 use oasis_store::{LineBound, LineQuery};
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use super::requests::Rooms;
 use super::rights::check_reader;
 use super::view::{Defaults, Line, StoredLine};
 use crate::access::Viewer;
-use crate::query::{AnswerBudget, params};
+use crate::query::params;
 
 /// The default number of lines of a page.
 const LINES: i64 = 100;
@@ -49,7 +50,6 @@ impl Rooms {
         &self,
         room: &RoomId,
         viewer: &Viewer,
-        budget: &AnswerBudget,
         request: &Request,
     ) -> Result<Response, ApiError> {
         check_reader(&*self.state(room).await?, viewer)?;
@@ -75,7 +75,7 @@ impl Rooms {
             cursor: Some(found.cursor).filter(|cursor| *cursor < i64::MAX),
             more: found.more,
         };
-        budget.answer(serde_json::to_vec(&page).map_err(ApiError::internal)?)
+        response::json(StatusCode::OK, &page)
     }
 }
 

@@ -75,6 +75,11 @@ impl CastEvents {
         let state = found.ok_or_else(|| no_such_cast(cast))?;
         if state.is_owned_by(&viewer.user) { Ok(()) } else { Err(not_yours().into()) }
     }
+
+    /// Whether the stream has as many clients as it accepts.
+    pub(super) fn is_full(&self) -> bool {
+        self.slots.are_taken()
+    }
 }
 
 /// A user who asks to follow casts.

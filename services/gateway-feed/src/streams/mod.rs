@@ -111,6 +111,17 @@ impl Streams {
         self.hub.trouble()
     }
 
+    /// The streams that have as many clients as they accept.
+    pub(crate) fn full(&self) -> impl Iterator<Item = &'static str> {
+        let streams = [
+            ("the ticker", self.ticker.stream.is_full()),
+            ("rooms", self.rooms.stream.is_full()),
+            ("resource events", self.resources.stream.is_full()),
+            ("casts", self.casts.stream.is_full()),
+        ];
+        streams.into_iter().filter(|(_, is_full)| *is_full).map(|(name, _)| name)
+    }
+
     /// Why the tail polls the table, although notifications should wake it.
     pub(crate) fn polls(&self) -> Option<String> {
         self.hub.polls()

@@ -37,6 +37,11 @@ impl ResourceEvents {
     pub(crate) fn new(revocations: Arc<Revocations>, most: usize) -> Self {
         Self { revocations, slots: Slots::new(most, metrics::gauge!("resource_subscribers")) }
     }
+
+    /// Whether the stream has as many clients as it accepts.
+    pub(super) fn is_full(&self) -> bool {
+        self.slots.are_taken()
+    }
 }
 
 /// An event about the stream itself.

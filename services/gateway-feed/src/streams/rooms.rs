@@ -48,6 +48,11 @@ impl RoomLogs {
         let slots = Slots::new(most, metrics::gauge!("room_subscribers"));
         Self { directory, revocations, slots, defaults: Defaults::new() }
     }
+
+    /// Whether the stream has as many clients as it accepts.
+    pub(super) fn is_full(&self) -> bool {
+        self.slots.are_taken()
+    }
 }
 
 #[derive(Serialize)]

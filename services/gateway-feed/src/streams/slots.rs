@@ -38,6 +38,11 @@ impl Slots {
         Self { most, clients: Arc::new(Clients { count: AtomicUsize::new(0), gauge }) }
     }
 
+    /// Whether no slot is free.
+    pub(super) fn are_taken(&self) -> bool {
+        self.clients.count.load(Ordering::Relaxed) >= self.most
+    }
+
     /// Takes a slot.
     ///
     /// # Errors

@@ -50,6 +50,11 @@ impl Ticker {
     pub(crate) fn new(most: usize, revocations: Arc<Revocations>) -> Self {
         Self { slots: Slots::new(most, metrics::gauge!("feed_subscribers")), revocations }
     }
+
+    /// Whether the stream has as many clients as it accepts.
+    pub(super) fn is_full(&self) -> bool {
+        self.slots.are_taken()
+    }
 }
 
 /// The mode of the feed, as clients see it.

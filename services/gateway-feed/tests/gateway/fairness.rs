@@ -1,0 +1,62 @@
+//! Tests that one client cannot take the places of the others, and that the gateway says when it is full.
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::client::{Feed, get};
+use crate::{Gateway, database};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_without_a_place_for_a_subscriber_is_not_ready() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &["--max-subscribers", "1"]).await;
+    let ready = async || {
+        let answer = get(gateway.address, "/ready").await;
+        (answer.status.as_u16(), answer.json()["reasons"].clone())
+    };
+    while ready().await.0 != 200 {}
+    let mut feed = Feed::open(gateway.address, "", &[]).await;
+    feed.connected().await;
+    let full = "as many clients as MAX_SUBSCRIBERS allows follow the ticker";
+    while ready().await != (503, json!([full])) {}
+    let refused = get(gateway.address, "/api/v1/devhub/feed").await;
+    assert_eq!((refused.status.as_u16(), refused.error().0.as_str()), (503, "overloaded"));
+    drop(feed);
+    while ready().await.0 != 200 {}
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_http2_connection_follows_few_streams() {
+    let db = database().await;
+    for (flags, most) in [
+        (&[][..], 8),
+        (&["--trusted-proxy-hops", "1"][..], 100),
+        (&["--trusted-proxy-hops", "1", "--max-streams-per-connection", "3"][..], 3),
+    ] {
+        let gateway = Gateway::start(&db.url, flags).await;
+        let socket = TcpStream::connect(gateway.address).await.unwrap();
+        let (mut sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+        tokio::spawn(connection);
+        let mut open = Vec::new();
+        for nth in 0..=most {
+            let uri = format!("http://{}/api/v1/devhub/feed", gateway.address);
+            let request = hyper::Request::get(uri).body(Empty::<Bytes>::new()).unwrap();
+            let response = sender.send_request(request).await.unwrap();
+            assert_eq!(
+                response.status().as_u16(),
+                if nth < most { 200 } else { 503 },
+                "stream {nth}, {flags:?}"
+            );
+            open.push(response);
+        }
+        Feed::open(gateway.address, "", &[]).await.connected().await;
+        drop((open, sender));
+        gateway.stop().await;
+    }
+}
