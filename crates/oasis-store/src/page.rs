@@ -1,6 +1,7 @@
 //! Reads pages of the table. Replay, resume, filters and the query API all use these pages.
 
 mod by_time;
+mod deep;
 mod param;
 mod query;
 mod read;

@@ -2,9 +2,9 @@
 
 use tokio_postgres::Row;
 
-use super::by_time;
 use super::query::PageQuery;
 use super::statement::PageStatement;
+use super::{by_time, deep};
 use crate::error::StoreError;
 use crate::event::StoredEvent;
 use crate::marks::Marks;
@@ -47,7 +47,7 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or does not answer in time.
     pub async fn page(&self, query: &PageQuery<'_>) -> Result<Page, StoreError> {
-        if let Some(statement) = by_time::among_newest(query) {
+        if let Some(statement) = by_time::among_newest(query).or_else(|| deep::among_newest(query)) {
             let rows = self.rows(&statement).await?;
             if rows.first().is_some_and(|row| row.get("settled")) {
                 return Page::read(&rows, query.limit);

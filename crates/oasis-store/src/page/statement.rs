@@ -34,11 +34,21 @@ impl PageStatement {
             walk.conditions.push(bounds);
         }
         let needed = params.add(Param::Id(rows_needed(query)));
-        let found = walk.sql(&format!("{}, e.meta", fields("e")), &needed);
         let (bound, direction) = (&walk.bound, direction(query.order));
         let limit = limit_and_offset(&mut params, query);
-        let page =
-            format!("SELECT found.* FROM {found} WHERE {bound} ORDER BY found.place {direction} {limit}");
+        let page = if query.offset == 0 {
+            let found = walk.sql(&format!("{}, e.meta", fields("e")), &needed);
+            format!("SELECT found.* FROM {found} WHERE {bound} ORDER BY found.place {direction} {limit}")
+        } else {
+            // Only the rows of the page are read whole, and not the rows that the offset skips.
+            let found = walk.sql("e.id", &needed);
+            format!(
+                "SELECT {}, e.meta FROM ( \
+                   SELECT found.id FROM {found} WHERE {bound} ORDER BY found.place {direction} {limit} \
+                 ) AS hit JOIN {{schema}}.oasis_events AS e ON e.id = hit.id",
+                fields("e")
+            )
+        };
         Self::of(query, params, "", "", &page)
     }
 

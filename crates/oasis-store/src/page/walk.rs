@@ -7,6 +7,9 @@ use super::param::{Param, Params};
 use super::query::{Order, PageQuery};
 use crate::filter::Filter;
 
+/// Only the index oasis_events_devhub has exactly this condition, so the planner uses this index.
+const TICKER: &str = "coalesce(e.channel = 'devhub', false)";
+
 /// A walk along an index over the rows that pass a filter, in id order.
 pub(super) struct IndexWalk {
     leading: LeadingFields,
@@ -68,6 +71,18 @@ impl IndexWalk {
         Self { leading, conditions, bound: "true".to_owned(), id: "(e.id + 0)", direction }
     }
 
+    /// A walk over all rows of the ticker. It starts at the bound of `query` and goes to older rows.
+    pub(super) fn along_the_ticker(query: &PageQuery<'_>, params: &mut Params) -> Self {
+        let mut conditions = vec![TICKER.to_owned()];
+        if let Order::NewestFirst { before: Some(before) } = query.order {
+            let before = params.add(Param::Id(before));
+            conditions.push(format!("(e.id + 0) < {before}"));
+        }
+        let leading = LeadingFields::default();
+        let direction = direction(query.order);
+        Self { leading, conditions, bound: "true".to_owned(), id: "(e.id + 0)", direction }
+    }
+
     /// The number of combinations of leading values. Each combination is walked separately.
     pub(super) fn combinations(&self) -> i64 {
         self.leading.combinations
@@ -110,8 +125,7 @@ impl LeadingFields {
             conditions.push("e.channel <> 'devhub'".to_owned());
             leading.add(params, "channel", vec![filter.channel.as_str().to_owned()], conditions);
         } else if filter.is_open() {
-            // Only the index oasis_events_devhub has exactly this condition, so the planner uses this index.
-            conditions.push("coalesce(e.channel = 'devhub', false)".to_owned());
+            conditions.push(TICKER.to_owned());
         } else {
             // The channel is a literal, because the conditions of the partial indexes contain the same
             // literal.

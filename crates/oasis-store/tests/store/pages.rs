@@ -117,6 +117,49 @@ async fn every_filter_selects_the_same_rows_as_a_scan() {
     assert!(nonempty > 60, "{nonempty}");
 }
 
+/// Pages after a large offset have the same rows as pages that begin after the last row of the page before.
+#[tokio::test]
+async fn a_large_offset_skips_the_rows_that_pass_the_filter() {
+    let db = database().await;
+    let sql = "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref) \
+        SELECT now(), 'UNSET', 'UNSET', m, 'oasis.events', 'event', 'info', 'UNSET-' || m || '-EVENT', \
+          'vt/UNSET-event' \
+        FROM (SELECT 'M' || CASE WHEN n % 50 = 0 THEN 99 ELSE n % 20 END AS m \
+              FROM generate_series(1, 24000) AS n) AS row";
+    client(&db.url).await.batch_execute(sql).await.unwrap();
+    let store = store(&db.url);
+    // Many rows pass the first filter. Few pass the second one, so the newest rows do not complete its page.
+    let many: Vec<String> = (0..10).map(|n| format!("M{n}")).collect();
+    let few: Vec<String> = (90..100).map(|n| format!("M{n}")).collect();
+    for (modules, passing) in [(many, 11_760), (few, 480)] {
+        let filter = filter("devhub", [("module", modules)]);
+        let newest = Order::NewestFirst { before: None };
+        let page =
+            |order, offset, limit| PageQuery { offset, ..PageQuery::ticker(Some(&filter), order, limit) };
+        let ids = |page: oasis_store::Page| page.events.iter().map(|event| event.id).collect::<Vec<_>>();
+        let mut all = Vec::new();
+        let mut before = None;
+        loop {
+            let found = store.page(&page(Order::NewestFirst { before }, 0, 1_000)).await.unwrap();
+            before = found.events.last().map(|event| event.id);
+            all.extend(ids(found));
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!(all.len(), passing);
+        for offset in [1_000, 2_345, 11_700, 11_760, 50_000] {
+            let found = store.page(&page(newest, offset, 60)).await.unwrap();
+            let expected: Vec<i64> = all.iter().copied().skip(offset as usize).take(60).collect();
+            assert_eq!(found.more, passing as i64 > offset + 60, "{offset}");
+            assert_eq!(ids(found), expected, "{offset}");
+        }
+        let before = Order::NewestFirst { before: Some(all[100]) };
+        let found = store.page(&page(before, 1_000, 60)).await.unwrap();
+        assert_eq!(ids(found), all.iter().copied().skip(1_101).take(60).collect::<Vec<_>>());
+    }
+}
+
 #[tokio::test]
 async fn an_event_is_read_as_it_was_appended() {
     let db = database().await;
