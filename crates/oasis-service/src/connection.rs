@@ -19,6 +19,7 @@ use crate::activity::Activity;
 use crate::connections::Open;
 use crate::dispatch::dispatch;
 use crate::endless::{Endless, EndlessAnswer, Handover};
+use crate::request_body::ConnectionNumber;
 use crate::server::Server;
 use crate::timekeeper::{OnShutdown, Timekeeper};
 use crate::tracked_body::TrackedBody;
@@ -41,7 +42,7 @@ pub(crate) async fn drive<A: App>(server: Arc<Server<A>>, stream: TcpStream, pee
     let Some(Ok((stream, is_http2))) = detected else { return };
     let activity = Arc::clone(&timekeeper.activity);
     let stream = TokioIo::new(TrackedStream::new(stream, Arc::clone(&activity)));
-    let requests = Requests { server, activity, peer, spare, handover: None };
+    let requests = Requests { server, activity, peer, number: open.id(), spare, handover: None };
     let ended = if is_http2 {
         timekeeper.activity.record_http2();
         serve_http2(&timekeeper, stream, requests).await
@@ -104,6 +105,8 @@ struct Requests<A> {
     server: Arc<Server<A>>,
     activity: Arc<Activity>,
     peer: SocketAddr,
+    /// The number of the connection.
+    number: u64,
     spare: bool,
     /// Receives an endless answer over HTTP/1. `None` for HTTP/2, because hyper sends endless answers over
     /// HTTP/2.
@@ -118,7 +121,8 @@ impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         let version = request.version();
-        let request = RequestBody::wrap(request);
+        let mut request = RequestBody::wrap(request);
+        request.extensions_mut().insert(ConnectionNumber(self.number));
         let answer =
             dispatch(Arc::clone(&self.server), self.activity.request(), self.peer, self.spare, request);
         let handover = self.handover.clone();

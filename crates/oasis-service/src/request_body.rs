@@ -19,6 +19,15 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// A request whose body has not been read yet. See [`crate::RequestContext::read_body`].
 pub type Request = hyper::Request<RequestBody>;
 
+/// The number of the connection of a request, which no other connection of the server has had.
+#[derive(Clone, Copy)]
+pub(crate) struct ConnectionNumber(pub(crate) u64);
+
+/// The number of the request's connection. No other connection of the server has had it.
+pub fn connection_number(request: &Request) -> u64 {
+    request.extensions().get::<ConnectionNumber>().map_or(0, |number| number.0)
+}
+
 /// A body that may still be arriving. [`crate::RequestContext::read_body`] reads it with limits.
 ///
 /// Many clients send the whole body before they read the answer. If the server refused a request (401, 404,

@@ -27,6 +27,7 @@ mod rooms;
 mod route;
 mod routes;
 mod streams;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;

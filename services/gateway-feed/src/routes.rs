@@ -101,7 +101,7 @@ impl App for Gateway {
             }
             Route::Events if action == Action::Read => {
                 self.readers.admit(&request).await?;
-                self.events.list(request.uri(), self.readers.are_known()).await
+                self.events.list(&request, self.readers.are_known()).await
             }
             Route::Events | Route::Ingest => {
                 ingest::answer(&self.senders, &self.appender, &self.agents, request, context).await
@@ -144,6 +144,9 @@ impl App for Gateway {
         // A reason of the check explains the trouble better than the error of the tail.
         if reasons.is_empty() {
             reasons.extend(self.streams.trouble().map(|why| format!("cannot read the table: {why}")));
+        }
+        if self.agents.are_full() {
+            reasons.push("there are too many agents, so new agents are not watched".to_owned());
         }
         let full = self.streams.full();
         reasons

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use oasis_core::{Meta, Ts, is_name};
-use oasis_service::{ApiError, Query, Request, Response, response};
+use oasis_service::{ApiError, Query, Request, Response, connection_number, response};
 use oasis_store::{AuditQuery, AuditSummary, StoredEvent};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,6 +13,7 @@ use super::errors::unavailable;
 use super::requests::Casts;
 use crate::access::Viewer;
 use crate::query::params;
+use crate::turns::Cost;
 
 /// The default number of rows of a page.
 const DEFAULT_LIMIT: i64 = 50;
@@ -124,8 +125,7 @@ impl Casts {
         let query = Query::parse(request.uri().query(), &["hours", "token"])?;
         let hours = params::number(&query, "hours", 1..=MAX_HOURS)?.unwrap_or(DEFAULT_HOURS);
         let since = Timestamp::now() - SignedDuration::from_hours(hours);
-        // The semaphore is never closed.
-        let turn = self.reads.acquire().await.ok();
+        let turn = self.reads.take(connection_number(request), Cost::Dear).await?;
         let sums = self.store.audit_summary(since).await.map_err(|error| unavailable(error.into()))?;
         drop(turn);
         response::json(StatusCode::OK, &Summary::new(Ts::clamped(since), sums))
@@ -157,8 +157,7 @@ impl Casts {
             before: params::number(&query, "before", 1..=i64::MAX)?,
             limit: limit + 1,
         };
-        // The semaphore is never closed.
-        let turn = self.reads.acquire().await.ok();
+        let turn = self.reads.take(connection_number(request), Cost::Dear).await?;
         let mut found = self.store.audit(&select).await.map_err(|error| unavailable(error.into()))?;
         drop(turn);
         let more = found.len() as i64 > limit;

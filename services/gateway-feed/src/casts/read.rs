@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use oasis_core::cast::CastId;
-use oasis_service::{ApiError, Query, Request, Response, response};
+use oasis_service::{ApiError, Query, Request, Response, connection_number, response};
 use serde::Serialize;
 
 use super::errors::{not_yours, unavailable};
@@ -11,6 +11,7 @@ use super::requests::Casts;
 use super::view::Cast;
 use crate::access::Viewer;
 use crate::query::params;
+use crate::turns::Cost;
 
 /// The default number of casts of a page.
 const DEFAULT_LIMIT: i64 = 20;
@@ -72,8 +73,7 @@ impl Casts {
         let query = Query::parse(request.uri().query(), &["page", "limit", "token"])?;
         let page = params::number(&query, "page", 1..=LAST_PAGE)?.unwrap_or(1);
         let limit = params::number(&query, "limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
-        // The semaphore is never closed.
-        let turn = self.reads.acquire().await.ok();
+        let turn = self.reads.take(connection_number(request), Cost::Cheap).await?;
         let found = self.store.casts(&viewer.user, (page - 1) * limit, limit).await;
         drop(turn);
         let found = found.map_err(|error| unavailable(error.into()))?;

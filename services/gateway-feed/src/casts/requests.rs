@@ -7,10 +7,10 @@ use oasis_core::CastState;
 use oasis_core::cast::CastId;
 use oasis_service::ApiError;
 use oasis_store::{Appender, Store};
-use tokio::sync::Semaphore;
 
 use super::errors::{no_such_cast, unavailable};
 use crate::directory::Directory;
+use crate::turns::{Cost, Turns, WRITES};
 
 /// Answers the requests about casts. See the head of this file.
 pub(crate) struct Casts {
@@ -18,7 +18,7 @@ pub(crate) struct Casts {
     pub(super) appender: Appender,
     pub(super) directory: Arc<Directory<CastState>>,
     /// Limits how many requests list casts or look up a run at the same time.
-    pub(super) reads: Semaphore,
+    pub(super) reads: Turns,
 }
 
 impl Casts {
@@ -29,7 +29,7 @@ impl Casts {
         directory: Arc<Directory<CastState>>,
         connections: u16,
     ) -> Self {
-        Self { store, appender, directory, reads: Semaphore::new(usize::from(connections.div_ceil(4))) }
+        Self { store, appender, directory, reads: Turns::new(usize::from(connections.div_ceil(4))) }
     }
 
     /// The state of a cast, which contains every row that the tail has read. `None` if the cast does not
@@ -68,8 +68,7 @@ impl Casts {
     /// # Errors
     /// 409 if another cast has the run; 503 if the table cannot be read.
     pub(super) async fn check_run(&self, run_id: &str, cast: &CastId) -> Result<(), ApiError> {
-        // The semaphore is never closed.
-        let _turn = self.reads.acquire().await.ok();
+        let _turn = self.reads.take(WRITES, Cost::Cheap).await?;
         let casts = self.store.casts_of_run(run_id).await.map_err(|error| unavailable(error.into()))?;
         match casts.iter().find(|other| other.channel != *cast.channel()) {
             None => Ok(()),

@@ -1,16 +1,19 @@
 //! Answers `GET /api/v1/oasis/events`, the query API. The event with the highest id comes first.
 
+use std::time::Duration;
+
+use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, LINK};
-use hyper::{StatusCode, Uri};
 use oasis_core::{Meta, Task, Ticker, Ts, meta};
-use oasis_service::{ApiError, Query, Response, response};
-use oasis_store::{Columns, Order, PageQuery, Store, StoredEvent};
+use oasis_service::{ApiError, Query, Request, Response, connection_number, response};
+use oasis_store::{Columns, Filter, Order, PageQuery, Store, StoredEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::bounds::{Bounds, EVENTS, bounds};
 use super::params;
+use crate::turns::{Cost, Turns};
 
 /// An event as the query API shows it: the ten fields of the ticker in their order, then the other stored
 /// fields.
@@ -24,26 +27,30 @@ struct EventView<'a> {
     meta: Box<RawValue>,
 }
 
+/// How long a query may take. The database then cancels it.
+const READ_WITHIN: Duration = Duration::from_secs(2);
+/// A page after a larger offset is dear.
+const CHEAP_OFFSET: i64 = 1_000;
+
 /// Runs the queries of the query API. All queries together use only some of the database connections.
 pub(crate) struct EventQueries {
     store: Store,
-    /// Limits how many queries read the table at the same time.
-    reads: Semaphore,
+    turns: Turns,
 }
 
 impl EventQueries {
     /// Queries use at most half of the `connections`. The feed and /ready use the other half.
     pub(crate) fn new(store: Store, connections: u16) -> Self {
-        Self { store, reads: Semaphore::new(usize::from(connections.div_ceil(2))) }
+        Self { store, turns: Turns::new(usize::from(connections.div_ceil(2))) }
     }
 
     /// Answers a query. E-mail addresses in `meta` are withheld unless every reader must present a token
     /// (`readers_known`).
     ///
-    /// The number of concurrent queries is limited. So clients that request a lot of data cannot use up the
-    /// connections that the feed needs.
-    pub(crate) async fn list(&self, uri: &Uri, readers_known: bool) -> Result<Response, ApiError> {
-        let query = Query::parse(uri.query(), EVENTS)?;
+    /// # Errors
+    /// 400 for a bad parameter; 503 if the table cannot be read, or not in time.
+    pub(crate) async fn list(&self, request: &Request, readers_known: bool) -> Result<Response, ApiError> {
+        let query = Query::parse(request.uri().query(), EVENTS)?;
         let filter = params::filter(&query)?;
         let Bounds { since, until, limit, offset, before } = bounds(&query)?;
         let order = Order::NewestFirst { before };
@@ -54,9 +61,15 @@ impl EventQueries {
             columns: Columns::WithMeta,
             ..PageQuery::ticker(Some(&filter), order, limit)
         };
-        // The semaphore is never closed.
-        let _turn = self.reads.acquire().await.ok();
-        let read = self.store.page(&page).await.map_err(|error| {
+        let named = Filter::FIELDS.iter().filter(|field| query.get(field.name).is_some()).count();
+        let is_dear = offset > CHEAP_OFFSET || named > 1 || since.is_some() || until.is_some();
+        let cost = if is_dear { Cost::Dear } else { Cost::Cheap };
+        let _turn = self.turns.take(connection_number(request), cost).await?;
+        let read = timeout(READ_WITHIN, self.store.page(&page)).await.map_err(|late| {
+            ApiError::unavailable("late", "the query took too long", late)
+                .hint("ask for fewer rows, or page with `before` instead of `offset`")
+        })?;
+        let read = read.map_err(|error| {
             ApiError::unavailable("database_unavailable", "the events cannot be read now", error)
         })?;
         let events = read.events;

@@ -4,16 +4,21 @@
 use std::collections::BTreeSet;
 
 use oasis_core::resource::{Place, ResourceEvent};
-use oasis_store::{KnownPlaces, StoreError, WiderPlaces};
+use oasis_service::ApiError;
+use oasis_store::{KnownPlaces, WiderPlaces};
 
-use super::requests::Resources;
+use super::requests::{AGAIN, Resources};
+use crate::turns::{Cost, WRITES};
 
 /// The events of a request are newer than all events of the table. No table ever has this id.
 const AFTER_ALL_IDS: i64 = i64::MAX / 2;
 
 impl Resources {
     /// Adds the ids that events lack.
-    pub(super) async fn fill(&self, events: &mut [ResourceEvent]) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// 503 if the table cannot be read.
+    pub(super) async fn fill(&self, events: &mut [ResourceEvent]) -> Result<(), ApiError> {
         let mut known = self.known(events).await?;
         for (now, event) in (AFTER_ALL_IDS..).zip(events) {
             complete(event, now, &mut known);
@@ -22,7 +27,7 @@ impl Resources {
     }
 
     /// Reads what the table knows about the workloads and projects of the events that lack an id.
-    async fn known(&self, events: &[ResourceEvent]) -> Result<KnownPlaces, StoreError> {
+    async fn known(&self, events: &[ResourceEvent]) -> Result<KnownPlaces, ApiError> {
         let lacks = |event: &ResourceEvent, place| event.id(place).is_none();
         let lacking = |event: &&ResourceEvent| lacks(event, Place::Project) || lacks(event, Place::Cluster);
         let lacking: Vec<&ResourceEvent> = events.iter().filter(lacking).collect();
@@ -34,9 +39,11 @@ impl Resources {
         if workloads.is_empty() && projects.is_empty() {
             return Ok(KnownPlaces::default());
         }
-        // The semaphore is never closed.
-        let _turn = self.reads.acquire().await.ok();
-        self.store.wider_places(&workloads, &projects).await
+        let _turn = self.reads.take(WRITES, Cost::Cheap).await?;
+        self.store.wider_places(&workloads, &projects).await.map_err(|error| {
+            let message = "the places of the events cannot be read now";
+            ApiError::unavailable("database_unavailable", message, error).hint(AGAIN)
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use oasis_core::Vtid;
-use oasis_service::{ApiError, Query, Request, Response, response};
+use oasis_service::{ApiError, Query, Request, Response, connection_number, response};
 use serde::Serialize;
 
 use super::requests::Resources;
@@ -10,6 +10,7 @@ use super::selection::Selection;
 use super::view::View;
 use crate::access::Viewer;
 use crate::query::params::bad;
+use crate::turns::Cost;
 
 /// The maximum number of events in a list.
 const MOST: usize = 100;
@@ -34,8 +35,7 @@ impl Resources {
             bad("vtid", "it is missing").hint("to follow resource events live, read /api/v1/events/stream")
         })?;
         let vtid = Vtid::parse(vtid).map_err(|why| bad("vtid", why))?;
-        // The semaphore is never closed.
-        let _turn = self.reads.acquire().await.ok();
+        let _turn = self.reads.take(connection_number(request), Cost::Dear).await?;
         let readable = Selection::of_limits(&viewer.limits);
         let (mut shown, mut before) = (Vec::new(), i64::MAX);
         for _ in 0..MOST_READS {

@@ -7,14 +7,12 @@ use oasis_service::{ApiError, Query, Request, RequestContext, Response};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::requests::Resources;
+use super::requests::{AGAIN, Resources};
 use crate::access::{Caller, PrivateStream};
 use crate::ingest::{ItemWords, KeyScope, Refusal, idempotency_key, items, json_body, store_items};
 
 /// The maximum size of the body of a request, in bytes.
 const MOST_BYTES: usize = 20 << 20;
-/// What a client can do if its events were not stored.
-const AGAIN: &str = "send the request again; with an Idempotency-Key, no event is stored twice";
 /// The words for events in errors.
 const WORDS: ItemWords = ItemWords { one: "event", bad: "bad_event", too_many: "too_many_events" };
 
@@ -39,10 +37,7 @@ impl Resources {
         let now = Ts::clamped(Timestamp::now());
         let mut events = items(&body, &WORDS, |text| event(text, now)).await?;
         drop(body);
-        self.fill(&mut events).await.map_err(|error| {
-            let message = "the places of the events cannot be read now";
-            ApiError::unavailable("database_unavailable", message, error).hint(AGAIN)
-        })?;
+        self.fill(&mut events).await?;
         let accepted = events.len();
         let mut rows: Vec<NewEvent> = Vec::with_capacity(accepted);
         for (nth, event) in events.into_iter().enumerate() {

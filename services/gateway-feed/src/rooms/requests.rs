@@ -7,11 +7,11 @@ use oasis_core::RoomState;
 use oasis_core::room::RoomId;
 use oasis_service::ApiError;
 use oasis_store::{Appender, Store};
-use tokio::sync::Semaphore;
 
 use super::errors::{no_such_room, unavailable};
 use crate::access::{Caller, Revocations};
 use crate::directory::Directory;
+use crate::turns::Turns;
 
 /// Answers the requests about rooms. See the head of this file.
 pub(crate) struct Rooms {
@@ -20,7 +20,7 @@ pub(crate) struct Rooms {
     pub(super) directory: Arc<Directory<RoomState>>,
     pub(super) revocations: Arc<Revocations>,
     /// Limits how many pages of lines and of rooms are read at the same time.
-    pub(super) reads: Semaphore,
+    pub(super) reads: Turns,
 }
 
 impl Rooms {
@@ -31,7 +31,7 @@ impl Rooms {
         (directory, revocations): (Arc<Directory<RoomState>>, Arc<Revocations>),
         connections: u16,
     ) -> Self {
-        let reads = Semaphore::new(usize::from(connections.div_ceil(4)));
+        let reads = Turns::new(usize::from(connections.div_ceil(4)));
         Self { store, appender, directory, revocations, reads }
     }
 

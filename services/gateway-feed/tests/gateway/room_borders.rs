@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::client::send;
-use crate::database;
-use crate::rooms::{Log, SERVICE, call, gateway, line, open_room, refused, token, write};
+use crate::rooms::{Log, SECRET, SERVICE, call, gateway, line, open_room, refused, token, write};
+use crate::{Gateway, database};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_is_compared_byte_by_byte_and_never_decoded() {
@@ -128,7 +128,8 @@ async fn each_route_of_rooms_answers_only_its_methods() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_rooms_are_followed_over_one_connection_of_http_2() {
     let db = database().await;
-    let gateway = gateway(&db.url).await;
+    let flags = ["--jwt-secret", SECRET, "--ingest-tokens", SERVICE, "--max-streams-per-connection", "20"];
+    let gateway = Gateway::start(&db.url, &flags).await;
     let bearer = format!("Bearer {}", token("ann", 600));
     let socket = TokioIo::new(TcpStream::connect(gateway.address).await.unwrap());
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), socket);
