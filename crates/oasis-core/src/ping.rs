@@ -78,10 +78,10 @@ fn cut(text: &str) -> String {
 }
 
 /// The interval that a ping promises: the maximum time from this ping until the agent's next ping is stored.
-/// `None` if the ping promises no interval. The result is clamped to the range from one second to one day.
+/// `None` if the ping promises no interval. The result is clamped to the range from one second to one hour.
 pub fn interval(meta: &Map<String, Value>) -> Option<Duration> {
     let seconds = meta.get("interval").and_then(Value::as_f64).filter(|seconds| *seconds > 0.0)?;
-    Some(Duration::from_secs_f64(seconds.clamp(1.0, 86_400.0)))
+    Some(Duration::from_secs_f64(seconds.clamp(1.0, 3_600.0)))
 }
 
 /// Whether a ping only repeats the agent's previous ping.
@@ -122,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn intervals_are_clamped_to_one_second_and_one_day() {
+    fn intervals_are_clamped_to_one_second_and_one_hour() {
         let seconds = |value: Value| interval(&of(json!({ "interval": value }))).map(|i| i.as_secs());
         assert_eq!(seconds(json!(60)), Some(60));
         assert_eq!(seconds(json!(0.01)), Some(1));
-        assert_eq!(seconds(json!(1e300)), Some(86_400));
+        assert_eq!(seconds(json!(1e300)), Some(3_600));
         for none in [json!(0), json!(-1), json!("60"), Value::Null] {
             assert_eq!(seconds(none), None);
         }

@@ -106,7 +106,7 @@ struct AgentArgs {
     #[arg(long, env = "VTID", value_name = "VTID")]
     vtid: Option<String>,
 
-    /// The interval between beats, from 1s to 1d. While the agent is idle, the interval is at least 1m
+    /// The interval between beats, from 1s to 1h. While the agent is idle, the interval is at least 1m
     #[arg(long, env = "HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "60s",
           value_parser = interval)]
     interval: Duration,
@@ -156,8 +156,8 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let fits = |every: &Duration| (Duration::from_secs(1)..=Duration::from_hours(24)).contains(every);
-    parse_duration(text).and_then(|every| Some(every).filter(fits).ok_or_else(|| "expected 1s to 1d".into()))
+    let fits = |every: &Duration| (Duration::from_secs(1)..=Duration::from_hours(1)).contains(every);
+    parse_duration(text).and_then(|every| Some(every).filter(fits).ok_or_else(|| "expected 1s to 1h".into()))
 }
 
 /// The command line or the environment is invalid. The program exits with code 2.

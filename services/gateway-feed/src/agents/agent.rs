@@ -21,6 +21,8 @@ const MISSED_AFTER: f64 = 2.5;
 #[derive(Debug)]
 pub(super) struct Agent {
     pub(super) ping: Arc<Observation>,
+    /// Whether the agent has pinged more than once.
+    is_regular: bool,
     /// The `ts` of the first ping with the agent's current task and status.
     since: Ts,
     /// The agent's latest losses, in id order.
@@ -38,9 +40,9 @@ pub(super) struct Agent {
 
 impl Agent {
     pub(super) fn new(ping: Observation, now: Duration, reported_at: i64) -> Self {
-        let since = ping.ts;
+        let (since, is_regular) = (ping.ts, ping.is_repeat);
         let ping = Arc::new(ping);
-        Self { ping, since, losses: Vec::new(), counted_from: now, reported_at, missed_after: 0 }
+        Self { ping, is_regular, since, losses: Vec::new(), counted_from: now, reported_at, missed_after: 0 }
     }
 
     pub(super) fn observe(&mut self, observation: Observation, now: Duration, reported_at: i64) {
@@ -50,6 +52,7 @@ impl Agent {
                 if !same {
                     self.since = observation.ts;
                 }
+                self.is_regular = true;
                 self.ping = Arc::new(observation);
                 self.counted_from = now;
             }
@@ -98,9 +101,16 @@ impl Agent {
         self.ping.interval.is_none() || self.ping.stopped() || self.loss().is_some()
     }
 
-    /// Whether the agent has no interval, and is neither stopped nor lost.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.ping.interval.is_none() && !self.ping.stopped() && self.loss().is_none()
+    /// In which order agents are forgotten if there are too many: first those that promise no next ping, then
+    /// those that have ended, and then those that have pinged only once. `None` for an agent that pings
+    /// regularly.
+    pub(super) fn forgotten_in_turn(&self) -> Option<u8> {
+        let has_ended = self.ping.stopped() || self.loss().is_some();
+        match self.ping.interval {
+            None if !has_ended => Some(0),
+            _ if has_ended => Some(1),
+            _ => (!self.is_regular).then_some(2),
+        }
     }
 
     /// Whether the agent has ended, and no event about it has been recorded since `oldest`.

@@ -44,6 +44,8 @@ pub(super) struct Observation {
     /// The agent promises that its next ping comes within this time. `None` if the agent promises no next
     /// ping.
     pub(super) interval: Option<Duration>,
+    /// Whether the ping only repeats the agent's previous ping.
+    pub(super) is_repeat: bool,
     /// The room with the agent's log. `None` if the event names none.
     pub(super) room: Option<RoomId>,
     pub(super) recorded_at: Timestamp,
@@ -81,6 +83,7 @@ impl Observation {
             module: event.module.clone(),
             status: event.status,
             interval: ping::interval(meta),
+            is_repeat: ping::is_repeat(meta),
             room: meta.get("room").and_then(Value::as_str).and_then(|room| RoomId::parse(room).ok()),
             recorded_at: event.recorded_at,
         })

@@ -127,26 +127,32 @@ impl Registry {
         self.agents.insert(observation.who.instance.clone(), Agent::new(observation, now, reported_at));
     }
 
-    /// Forgets quiet agents (see [`Agent::is_quiet`]) or, if there are none, other agents that have ended.
-    /// The agents that pinged longest ago are forgotten first, up to a tenth of `most` at a time. Returns
-    /// whether there is room now.
+    /// Forgets some agents (see [`Agent::forgotten_in_turn`]). Of the agents of the same turn, those that
+    /// pinged longest ago are forgotten first, up to a tenth of `most` at a time. Returns whether there is
+    /// room now.
     fn make_room(&mut self, now: Duration) -> bool {
         if now < self.full_until {
             return false;
         }
-        let ended = self.agents.iter().filter(|(_, agent)| agent.has_ended());
-        let mut ended: Vec<(bool, i64, String)> =
-            ended.map(|(instance, agent)| (!agent.is_quiet(), agent.ping.id, instance.clone())).collect();
-        ended.sort_unstable();
-        let Some((first, ..)) = ended.first() else {
+        let in_turn = |(instance, agent): (&String, &Agent)| {
+            Some((agent.forgotten_in_turn()?, agent.ping.id, instance.clone()))
+        };
+        let mut found: Vec<(u8, i64, String)> = self.agents.iter().filter_map(in_turn).collect();
+        found.sort_unstable();
+        let Some((first, ..)) = found.first() else {
             self.full_until = now + FULL;
             return false;
         };
-        let same_kind = ended.iter().take_while(|(other, ..)| other == first);
-        for (_, _, instance) in same_kind.take((self.most / 10).max(1)) {
+        let same_turn = found.iter().take_while(|(turn, ..)| turn == first);
+        for (_, _, instance) in same_turn.take((self.most / 10).max(1)) {
             self.agents.remove(instance);
         }
         true
+    }
+
+    /// Whether pings of new agents are ignored, because there are too many regular agents.
+    pub(super) fn is_full(&self, now: Duration) -> bool {
+        self.agents.len() >= self.most && now < self.full_until
     }
 
     /// Records that the table cannot be read.

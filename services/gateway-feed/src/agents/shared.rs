@@ -37,6 +37,11 @@ impl Agents {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether pings of new agents are ignored, because there are too many agents.
+    pub(crate) fn are_full(&self) -> bool {
+        self.registry().is_full(self.now())
+    }
+
     pub(super) fn now(&self) -> Duration {
         self.zero.elapsed()
     }

@@ -142,7 +142,7 @@ async fn invalid_settings_are_refused_at_the_start() {
         (&["--database-url", url, "--", "touch", "ran"], "--agent NAME"),
         (&["--agent", "a", "--database-url", url, "--"], "no command after `--`"),
         (&["--agent", "", "--database-url", url], "expected 1 to 100"),
-        (&["--agent", "a", "--database-url", url, "--interval", "0.5s"], "1s to 1d"),
+        (&["--agent", "a", "--database-url", url, "--interval", "0.5s"], "1s to 1h"),
         (&["--agent", "a", "--database-url", url, "--vtid", "junk", "--", "touch", "ran"], "is not a VTID"),
         (&["--agent", "a", "--gateway-url", "ftp://h", "--", "touch", "ran"], "only http and https"),
         (&["set-vtid", "junk"], "is not a VTID"),

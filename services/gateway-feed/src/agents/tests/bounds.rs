@@ -15,16 +15,22 @@ fn a_full_registry_forgets_ended_agents_and_then_ignores_new_agents() {
         let status = if n < 5 { "success" } else { "info" };
         registry.observe(ping(n, &format!("i{n}"), status), seconds(0));
     }
-    for n in 20..26 {
-        registry.observe(ping(n, &format!("i{n}"), "info"), seconds(0));
+    // These agents ping regularly, so they stay.
+    for n in 105..120 {
+        registry.observe(ping(n, &format!("i{}", n - 100), "info"), seconds(0));
+    }
+    for n in 120..126 {
+        registry.observe(ping(n, &format!("i{}", n - 100), "info"), seconds(0));
+        registry.observe(ping(n + 100, &format!("i{}", n - 100), "info"), seconds(0));
     }
     let names: BTreeSet<i64> = registry.all(seconds(0)).map(|(agent, _)| agent.ping.id).collect();
-    // The five agents that had stopped were forgotten, so there was room for five new agents. The sixth new
-    // agent was ignored.
-    assert_eq!((names, registry.turned_away), ((5..25).collect(), 1));
-    registry.observe(ping(30, "i24", "failure"), seconds(0));
-    registry.observe(ping(31, "i25", "info"), seconds(2));
-    assert!(registry.all(seconds(2)).any(|(agent, _)| agent.ping.id == 31));
+    // The five agents that had stopped were forgotten, so there was room for five new agents. Both pings of
+    // the sixth new agent were ignored.
+    assert_eq!((names, registry.turned_away), ((105..120).chain(220..225).collect(), 2));
+    assert!(registry.is_full(seconds(0)));
+    registry.observe(ping(300, "i24", "failure"), seconds(0));
+    registry.observe(ping(301, "i25", "info"), seconds(2));
+    assert!(registry.all(seconds(2)).any(|(agent, _)| agent.ping.id == 301));
     // A loss of an unknown agent is ignored.
     registry.observe(lost(40, "stranger", 1), seconds(2));
     assert_eq!(registry.all(seconds(2)).count(), 20);
@@ -50,16 +56,33 @@ fn agents_without_an_interval_are_forgotten_first() {
     let kept = names(&registry);
     assert!(["stopped", "lost", "alive", "quiet 1009"].iter().all(|name| kept.contains(*name)), "{kept:?}");
     assert!(!kept.contains("quiet 10") && registry.turned_away == 0);
-    // An agent whose next ping is expected is never forgotten. All other agents are forgotten to make room
-    // for new agents.
+    // An agent that pings regularly is never forgotten. All other agents are forgotten to make room for new
+    // agents.
+    registry.observe(ping(1_999, "alive", "info"), seconds(2));
     for id in 2_000..2_019 {
         registry.observe(ping(id, &format!("i{id}"), "info"), seconds(2));
+        registry.observe(ping(id + 100, &format!("i{id}"), "info"), seconds(2));
     }
     let watched: BTreeSet<String> =
         (2_000..2_019).map(|id| format!("i{id}")).chain(["alive".to_owned()]).collect();
     assert_eq!((names(&registry), registry.turned_away), (watched.clone(), 0));
     registry.observe(quiet(3_000), seconds(3));
     assert_eq!((names(&registry), registry.turned_away), (watched, 1));
+}
+
+/// A client that sends one ping for each of very many instances cannot prevent it either, although each ping
+/// promises another one.
+#[test]
+fn agents_that_pinged_only_once_make_room() {
+    let mut registry = registry(20);
+    registry.observe(ping(1, "alive", "info"), seconds(0));
+    registry.observe(ping(2, "alive", "info"), seconds(60));
+    (10..1_010).for_each(|id| registry.observe(ping(id, &format!("once {id}"), "info"), seconds(61)));
+    registry.observe(ping(2_000, "new", "info"), seconds(62));
+    let names: BTreeSet<&str> =
+        registry.all(seconds(62)).map(|(agent, _)| agent.ping.who.instance.as_str()).collect();
+    assert!(names.contains("alive") && names.contains("new"), "{names:?}");
+    assert_eq!((registry.turned_away, registry.is_full(seconds(62))), (0, false));
 }
 
 #[test]
