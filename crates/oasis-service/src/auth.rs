@@ -102,11 +102,26 @@ pub fn items(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
-impl FromStr for Tokens {
-    type Err = NoRandomness;
+/// Why a list of tokens cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadList {
+    /// The list is not empty, but has no token. Somebody meant to set tokens, so the list must not count as
+    /// empty.
+    #[error("the list has no token: give it one, or leave it empty")]
+    NoToken,
+    /// See [`NoRandomness`].
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
 
-    fn from_str(list: &str) -> Result<Self, NoRandomness> {
-        Self::new(items(list))
+impl FromStr for Tokens {
+    type Err = BadList;
+
+    fn from_str(list: &str) -> Result<Self, BadList> {
+        if !list.is_empty() && items(list).next().is_none() {
+            return Err(BadList::NoToken);
+        }
+        Ok(Self::new(items(list))?)
     }
 }
 
@@ -159,8 +174,11 @@ mod tests {
         for wrong in ["", "alph", "alphaa", " alpha", "alpha,beta", "ALPHA"] {
             assert!(!tokens.accept(wrong), "{wrong}");
         }
-        let none: Tokens = " , ".parse().unwrap();
+        let none: Tokens = "".parse().unwrap();
         assert!(none.is_empty() && !none.accept(""));
+        for blank in [" ", ",", " , "] {
+            assert!(matches!(blank.parse::<Tokens>(), Err(BadList::NoToken)), "{blank:?}");
+        }
         assert_eq!(format!("{tokens:?}"), "[redacted]");
     }
 

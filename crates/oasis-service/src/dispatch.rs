@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::body::Body as _;
-use hyper::header::{CONTENT_LENGTH, HeaderValue};
-use hyper::{Method, StatusCode};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use hyper::{Method, StatusCode, Version};
 use oasis_core::chain;
 use tracing::{Instrument, Level};
 
@@ -86,6 +86,7 @@ async fn respond<A: App>(
     }
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, context.request_id_header());
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     server.app.decorate(&route, context, headers);
 
     let time = started.elapsed();
@@ -101,6 +102,7 @@ async fn answer<A: App>(
     spare: bool,
     request: Request,
 ) -> Result<Response, ApiError> {
+    check_headers(&request)?;
     if let Some(answer) = probes::answer(server, &request, context).await {
         return answer;
     }
@@ -112,6 +114,26 @@ async fn answer<A: App>(
         Ok(answer) => answer,
         Err(panic) => Err(ApiError::internal(panic)),
     }
+}
+
+/// Refuses a request whose target or body has more than one meaning.
+///
+/// # Errors
+/// 400 if an HTTP/1.1 request has no header `Host` or several (RFC 9112, section 3.2); 415 if the body is
+/// compressed or encoded in another way, because no route decodes it.
+fn check_headers(request: &Request) -> Result<(), ApiError> {
+    let headers = request.headers();
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Err(ApiError::bad_request("bad_header", "header `Host`: expected exactly one"));
+    }
+    let is_plain = |name, plain: &str| {
+        headers.get_all(name).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(plain.as_bytes()))
+    };
+    if is_plain(CONTENT_ENCODING, "identity") && is_plain(TRANSFER_ENCODING, "chunked") {
+        return Ok(());
+    }
+    Err(ApiError::unsupported_media_type("the body is encoded").hint("send the body without an encoding"))
 }
 
 /// Removes the body of an answer to HEAD, but keeps the body's length as `Content-Length`. Otherwise, hyper

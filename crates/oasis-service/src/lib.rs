@@ -44,7 +44,7 @@ mod tracked_stream;
 
 pub use app::{App, NotReady, RequestContext};
 pub use args::ServiceArgs;
-pub use auth::{NoRandomness, Presented, Secret, Tokens, bearer};
+pub use auth::{BadList, NoRandomness, Presented, Secret, Tokens, bearer};
 pub use connections::network;
 pub use error::ApiError;
 pub use limits::Limits;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +17,9 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Makes a shutdown that SIGTERM or SIGINT starts. If a SIGINT arrives after the shutdown has started,
-    /// the process exits at once with status 130.
+    /// Makes a shutdown that SIGTERM, SIGINT or SIGHUP starts. nohup makes a process ignore SIGHUP, and then
+    /// the signal stays ignored. If a SIGINT arrives after the shutdown has started, the process exits at
+    /// once with status 130.
     ///
     /// # Errors
     /// When the signal handlers cannot be installed.
@@ -28,11 +30,13 @@ impl Shutdown {
         let shutdown = Self::manual();
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = if is_ignored(Signal::HUP) { None } else { Some(signal(SignalKind::hangup())?) };
         let trigger = shutdown.clone();
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     Some(()) = terminate.recv() => {}
+                    Some(()) = async { hangup.as_mut()?.recv().await }, if hangup.is_some() => {}
                     Some(()) = interrupt.recv() => {
                         if trigger.is_triggered() {
                             std::process::exit(130);
@@ -68,4 +72,11 @@ impl Shutdown {
     pub fn token(&self) -> &CancellationToken {
         &self.0
     }
+}
+/// Whether this process ignores a signal, as under nohup. Always `false` on a system without `/proc`.
+pub fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask & (1 << (signal.as_raw() - 1)) != 0
 }

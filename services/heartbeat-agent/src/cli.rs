@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use oasis_core::{Vtid, chain};
 use oasis_service::args::parse_duration;
 use oasis_service::client::Base;
+use oasis_service::shutdown::is_ignored;
 use oasis_service::{Secret, telemetry};
 use oasis_store::{DatabaseUrl, Schema};
 use rustix::process::Signal;
@@ -124,6 +125,11 @@ struct AgentArgs {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<DatabaseUrl>,
 
+    /// Leave the credentials of the beats, INGEST_TOKEN or DATABASE_URL, in the environment of the command
+    #[arg(long, env = "KEEP_CREDENTIALS", value_name = "BOOL", default_value_t = false, num_args = 0..=1,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    keep_credentials: bool,
+
     /// The schema of the tables, if an application has its own table oasis_events in the schema public
     #[arg(long = "oasis-schema", env = "OASIS_SCHEMA", value_name = "NAME", default_value_t)]
     schema: Schema,
@@ -225,6 +231,10 @@ async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
     let ingest_token = args.ingest_token.map(token).transpose()?;
     let gateway = args.gateway_url.as_ref().map(|url| (url, ingest_token.as_ref()));
     let room = args.room.target(&agent, args.role.as_deref(), gateway, wraps).map_err(UsageError)?;
+    // The command gets the beats from the agent, so it needs no credential for them. A credential of the
+    // command itself stays: beats that go to a gateway use no database.
+    let credential = if args.gateway_url.is_some() { "INGEST_TOKEN" } else { "DATABASE_URL" };
+    let hidden = (!args.keep_credentials).then_some(credential);
     let destination = match (args.gateway_url, args.database_url) {
         (Some(url), _) => Destination::Gateway { url, token: ingest_token },
         (None, Some(url)) => Destination::Postgres { url, schema: args.schema },
@@ -272,7 +282,7 @@ async fn run_agent(args: AgentArgs) -> anyhow::Result<i32> {
     }
     let copied = room.as_ref().map(|room| room.copy(heartbeat.task())).transpose();
     let (copies, output) = copied.context("can't copy the output of the command")?.unzip();
-    let started = wrap::start(&args.command, socket.as_ref().map(Socket::path), output);
+    let started = wrap::start(&args.command, socket.as_ref().map(Socket::path), hidden, output);
     let mut wrapped = match started {
         Ok(wrapped) => wrapped,
         Err(error) => {
@@ -339,7 +349,7 @@ async fn stop_signal() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // nohup starts the agent with SIGHUP ignored, and the signal must stay ignored.
-    let mut hangup = if wrap::is_ignored(Signal::HUP) { None } else { Some(signal(SignalKind::hangup())?) };
+    let mut hangup = if is_ignored(Signal::HUP) { None } else { Some(signal(SignalKind::hangup())?) };
     let hung_up = async {
         match &mut hangup {
             Some(hangup) => hangup.recv().await,

@@ -8,7 +8,9 @@
 //!
 //! An answer is `ok` or `error`, a space, and a text for the user.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -90,7 +92,10 @@ impl Socket {
             }
             bound => bound?,
         };
-        Ok(Self { listener, path })
+        let socket = Self { listener, path };
+        // Only this user may tell the agent what it works on.
+        std::fs::set_permissions(&socket.path, Permissions::from_mode(0o600))?;
+        Ok(socket)
     }
 
     /// Binds a socket for a run of `agent` in the directory `dir`. Removes the stale sockets of killed runs.

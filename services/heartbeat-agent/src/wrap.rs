@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use oasis_service::shutdown::is_ignored;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, wait};
 use rustix::termios::tcgetpgrp;
@@ -42,13 +43,15 @@ pub(crate) struct Wrapped {
 }
 
 /// Starts a command. `command` is the program and its arguments. `socket` is the path of the agent's socket.
-/// The command writes to `output` or, without it, to this process's stdout and stderr.
+/// The command does not inherit the variable `hidden`. The command writes to `output` or, without it, to this
+/// process's stdout and stderr.
 ///
 /// # Errors
 /// When the command can't be started, for example because there is no such program.
 pub(crate) fn start(
     command: &[OsString],
     socket: Option<&Path>,
+    hidden: Option<&str>,
     output: Option<Output>,
 ) -> io::Result<Wrapped> {
     let [program, args @ ..] = command else { return Err(io::ErrorKind::InvalidInput.into()) };
@@ -63,6 +66,9 @@ pub(crate) fn start(
     // Always set the variable, even if this agent has no socket. Otherwise the command could reach an outer
     // agent, or another agent of this user.
     command.env(SOCKET, socket.unwrap_or(Path::new(NO_SOCKET)));
+    if let Some(variable) = hidden {
+        command.env_remove(variable);
+    }
     if let Some(Output { stdout, stderr }) = output {
         command.stdout(stdout).stderr(stderr);
     }
@@ -89,14 +95,6 @@ fn forwarded_signals() -> io::Result<mpsc::Receiver<Signal>> {
         });
     }
     Ok(receiver)
-}
-
-/// Whether this process ignores a signal, as under nohup. Always `false` on a system without `/proc`.
-pub(crate) fn is_ignored(signal: Signal) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    mask & (1 << (signal.as_raw() - 1)) != 0
 }
 
 impl Wrapped {

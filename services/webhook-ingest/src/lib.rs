@@ -71,7 +71,9 @@ fn without_line_break(text: &str) -> Result<Secret, Infallible> {
 }
 
 fn secret(text: &str) -> Result<Secret, &'static str> {
-    without_line_break(text).ok().filter(|secret| !secret.expose().is_empty()).ok_or("must not be empty")
+    // Anyone could guess a secret of blanks.
+    let secret = without_line_break(text).ok().filter(|secret| !secret.expose().trim().is_empty());
+    secret.ok_or("must not be empty")
 }
 
 /// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at any time, even at
@@ -114,7 +116,7 @@ mod tests {
         assert_eq!(config.github_webhook_secret.expose(), "It's a secret");
         assert_eq!(config.service.port, 8081);
         assert!(!format!("{config:?}").contains("It's"));
-        for empty in ["", "\n"] {
+        for empty in ["", "\n", " ", " \t\n"] {
             let error = parse(&["--github-webhook-secret", empty]).unwrap_err();
             assert!(error.contains("must not be empty"), "{error}");
         }

@@ -11,7 +11,8 @@ use super::boolean::parse_boolean;
 
 /// Like `T::parse()`, with these differences:
 ///
-/// - A variable that is empty or blank counts as unset, because docker compose passes such variables.
+/// - A variable that is empty or blank counts as unset, because docker compose passes such variables. A
+///   blank secret does not: somebody meant to set it, and without it the service could be open to everyone.
 /// - A boolean may be written as `1`, `yes` or `on` (see [`parse_boolean`]).
 /// - `--help` never shows the value of a variable, because the value may be a secret.
 /// - `--help` has at most 80 columns, also if the output is not a terminal.
@@ -81,7 +82,9 @@ fn prepare(command: Command) -> Command {
     command
         .max_term_width(MAX_COLUMNS)
         .mut_args(|arg| {
-            let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| is_blank(&value));
+            let is_unset: fn(&OsStr) -> bool =
+                if arg.is_hide_env_values_set() { OsStr::is_empty } else { is_blank };
+            let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| is_unset(&value));
             let is_boolean = arg.get_value_parser().type_id() == TypeId::of::<bool>();
             let arg = arg.hide_env_values(true);
             let arg = if is_boolean { arg.value_parser(parse_boolean) } else { arg };

@@ -86,6 +86,17 @@ async fn sigterm_ends_streams_and_the_log_is_json() {
 }
 
 #[tokio::test]
+async fn sighup_ends_the_process_as_sigterm_does() {
+    let (mut child, address) = spawn(Stdio::null());
+    let mut stream = Client::connect(address).await;
+    stream.send("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    stream.until(b"begun\n").await;
+    signal(&child, Signal::HUP);
+    assert!(stream.end().await.ends_with(b"0\r\n\r\n"));
+    assert!(child.wait().unwrap().success());
+}
+
+#[tokio::test]
 async fn the_process_exits_at_once_on_a_second_sigint() {
     let (mut child, address) = spawn(Stdio::null());
     let mut stuck = Client::connect(address).await;

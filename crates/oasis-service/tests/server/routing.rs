@@ -89,6 +89,26 @@ async fn a_hyper_client_gets_an_answer() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_ambiguous_is_refused() {
+    let server = start(Limits::default()).await;
+    for (head, status) in [
+        ("GET /hello HTTP/1.1\r\n", 400),
+        ("GET /hello HTTP/1.1\r\nhost: x\r\nhost: x\r\n", 400),
+        ("GET /hello HTTP/1.0\r\n", 200),
+        ("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 0\r\n", 415),
+        ("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-encoding: identity\r\ncontent-length: 0\r\n", 200),
+        ("POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n", 415),
+    ] {
+        let mut client = Client::connect(server.address).await;
+        client.send(format!("{head}\r\n")).await;
+        let reply = client.reply().await;
+        assert_eq!(reply.status, status, "{head}");
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn errors_have_a_json_body_and_the_right_headers() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use oasis_core::Source;
-use oasis_service::{NoRandomness, Secret, Tokens, auth};
+use oasis_service::{BadList, Secret, Tokens, auth};
 use ring::digest::{SHA256, digest};
 
 /// The maximum length of the name of a sender. The base64 text of a token of at least 16 bytes is longer than
@@ -74,9 +74,9 @@ pub enum BadTokens {
         /// What is wrong with the item.
         why: &'static str,
     },
-    /// The system did not provide random bytes.
+    /// See [`BadList`].
     #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
+    List(#[from] BadList),
 }
 
 impl SenderTokens {
@@ -88,6 +88,14 @@ impl SenderTokens {
             let streams = PrivateStream::ALL.to_vec();
             self.scopes.push(Scope::Only { owner: name.to_owned(), sources: Vec::new(), streams });
         }
+    }
+
+    /// Whether a token may send events.
+    pub(crate) fn send_events(&self) -> bool {
+        self.scopes.iter().any(|scope| match scope {
+            Scope::All => true,
+            Scope::Only { sources, .. } => !sources.is_empty(),
+        })
     }
 
     /// Whether the list has no tokens.
@@ -114,7 +122,10 @@ impl FromStr for SenderTokens {
             }
             parsed.push((token, scope));
         }
-        let tokens = Tokens::new(parsed.iter().map(|(token, _)| *token))?;
+        if parsed.is_empty() && !list.is_empty() {
+            return Err(BadList::NoToken.into());
+        }
+        let tokens = Tokens::new(parsed.iter().map(|(token, _)| *token)).map_err(BadList::from)?;
         Ok(Self { tokens, scopes: parsed.into_iter().map(|(_, scope)| scope).collect() })
     }
 }
@@ -188,7 +199,7 @@ mod tests {
         let tokens = parse(
             " plain , named=second ,, ci = third : github.actions , agents=fourth:agent.ping + oasis.events",
         );
-        assert!(!tokens.is_empty() && parse(" , ").is_empty());
+        assert!(!tokens.is_empty() && parse("").is_empty());
         for all in ["plain", "second"] {
             assert_eq!(tokens.scope(all), Some(&Scope::All), "{all}");
         }

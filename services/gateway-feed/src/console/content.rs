@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue, VARY};
+use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderValue, VARY};
 use hyper::{HeaderMap, StatusCode};
 use oasis_service::{Response, response};
 
@@ -65,8 +65,6 @@ impl Content {
         }
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-        headers
-            .insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
         answer
     }
 }

@@ -57,6 +57,26 @@ async fn input_and_output_are_passed_through_unchanged() {
     assert!(run.err == bytes, "{} bytes out of {}", run.err.len(), bytes.len());
 }
 
+#[tokio::test]
+async fn the_command_does_not_inherit_the_credential_of_the_beats() {
+    let home = tempfile::tempdir().unwrap();
+    let printed = async |flags: &[&str], gateway: bool| {
+        let script = "echo ${INGEST_TOKEN-none} ${DATABASE_URL-none}";
+        let mut command = agent(home.path(), &[flags, &shell(script)].concat());
+        command.env("AGENT_NAME", "planner").env("INGEST_TOKEN", "hunter2");
+        command.env("DATABASE_URL", "postgres://127.0.0.1:1/d");
+        if gateway {
+            command.env("GATEWAY_URL", NOWHERE);
+        }
+        let run = output_of(command, Vec::new()).await;
+        assert_eq!(run.code, Some(0), "{}", run.stderr());
+        String::from_utf8(run.out).unwrap()
+    };
+    assert_eq!(printed(&[], true).await, "none postgres://127.0.0.1:1/d\n", "the command's own database");
+    assert_eq!(printed(&[], false).await, "hunter2 none\n");
+    assert_eq!(printed(&["--keep-credentials"], true).await, "hunter2 postgres://127.0.0.1:1/d\n");
+}
+
 /// The lookup of the gateway's name hangs: the resolver opens the file of aliases, which is a pipe without a
 /// writer.
 #[tokio::test]
@@ -202,15 +222,17 @@ async fn runs_in_equal_containers_have_different_instances() {
 #[tokio::test]
 async fn the_inner_command_never_reaches_the_outer_agent() {
     let setup = Setup::new().await;
+    // The inner agent needs the credential of the outer one.
+    let outer = |script: &str| setup.agent(&[&["--keep-credentials"], &shell(script)[..]].concat());
     let inner = "heartbeat-agent status; heartbeat-agent status --agent planner";
     let script = format!("heartbeat-agent --agent inner -- sh -c '{inner}'");
-    let run = output_of(setup.agent(&shell(&script)), Vec::new()).await;
+    let run = output_of(outer(&script), Vec::new()).await;
     assert_eq!(String::from_utf8(run.out).unwrap(), "inner is idle\nplanner is idle\n");
     // The path of a socket for the inner agent would be too long, so the inner agent has no socket.
     let nowhere = setup.home.path().join("x".repeat(120));
     std::fs::create_dir(&nowhere).unwrap();
     let script = format!("XDG_RUNTIME_DIR={} {script}", nowhere.display());
-    let run = output_of(setup.agent(&shell(&script)), Vec::new()).await;
+    let run = output_of(outer(&script), Vec::new()).await;
     assert_eq!(run.out, b"", "{}", run.stderr());
 }
 
