@@ -488,10 +488,10 @@ export interface components {
             from: components["schemas"]["EventId"];
             to: components["schemas"]["EventId"];
             /**
-             * @description `pruned` if rows were deleted. `reset` if an older database was restored. `too_many` if a viewer has more casts than a connection begins with.
+             * @description `pruned` if rows were deleted. `reset` if an older database was restored.
              * @enum {string}
              */
-            reason: "pruned" | "reset" | "too_many";
+            reason: "pruned" | "reset";
         };
         /** @description The data of the event `close` of a room. */
         RoomClose: {
@@ -935,12 +935,22 @@ export interface components {
             /** @description Why the stream ends, for people. */
             message: string;
         };
-        /** @description The data of the event `close` of a stream of casts. */
+        /** @description Changes of casts after `from`, up to and including `to`, may be missing. */
+        OwnCastsGap: {
+            from: components["schemas"]["EventId"];
+            to: components["schemas"]["EventId"];
+            /**
+             * @description `reset` if an older database was restored. `too_many` if the viewer has more casts than the stream sends at once.
+             * @enum {string}
+             */
+            reason: "reset" | "too_many";
+        };
+        /** @description The data of the event `close` of the stream of one cast. */
         CastClose: {
             /** @description Why the stream ends, for people. */
             message: string;
             /**
-             * @description - `terminal_state`: the cast has ended. The stream of all casts does not have this reason
+             * @description - `terminal_state`: the cast has ended
              *     - `timeout`: the connection has reached its time limit
              *     - `token_expired`: the credential has expired
              *     - `revoked`: the credential was revoked, or the cast no longer belongs to the viewer
@@ -950,6 +960,21 @@ export interface components {
              * @enum {string}
              */
             reason: "terminal_state" | "timeout" | "token_expired" | "revoked" | "too_many_connections" | "refused" | "shutdown";
+        };
+        /** @description The data of the event `close` of the stream of all casts of a viewer. */
+        OwnCastsClose: {
+            /** @description Why the stream ends, for people. */
+            message: string;
+            /**
+             * @description - `timeout`: the connection has reached its time limit
+             *     - `token_expired`: the credential has expired
+             *     - `revoked`: the credential was revoked
+             *     - `too_many_connections`: the viewer has too many streams open
+             *     - `refused`: the client connected while the database was not available, and was refused later
+             *     - `shutdown`: the gateway stops
+             * @enum {string}
+             */
+            reason: "timeout" | "token_expired" | "revoked" | "too_many_connections" | "refused" | "shutdown";
         };
         /**
          * @description A stream has begun, a stream has ended, or a request was refused.
@@ -1427,7 +1452,9 @@ export type CastProgressData = components['schemas']['CastProgressData'];
 export type CastCompleteData = components['schemas']['CastCompleteData'];
 export type CastErrorData = components['schemas']['CastErrorData'];
 export type CastTimeout = components['schemas']['CastTimeout'];
+export type OwnCastsGap = components['schemas']['OwnCastsGap'];
 export type CastClose = components['schemas']['CastClose'];
+export type OwnCastsClose = components['schemas']['OwnCastsClose'];
 export type AuditAction = components['schemas']['AuditAction'];
 export type AuditRow = components['schemas']['AuditRow'];
 export type AuditPage = components['schemas']['AuditPage'];
