@@ -685,11 +685,26 @@ export interface components {
         };
         /** @description A resource event to write. */
         NewResourceEvent: components["schemas"]["WorkloadStatusUpdate"] | components["schemas"]["AddonStatusUpdate"] | components["schemas"]["ProjectStatusUpdate"] | components["schemas"]["ClusterStatusUpdate"] | components["schemas"]["BuildComplete"] | components["schemas"]["BuildFailed"] | components["schemas"]["ErrorReport"];
-        /** @description A resource event, as subscribers get it. An event that was written with SQL may lack required fields. */
-        ResourceEvent: components["schemas"]["NewResourceEvent"] & {
-            /** @description Unix seconds. The number has a fraction if the time has milliseconds. */
-            timestamp: number;
+        /** @description Every stored event has a time. */
+        SentAt: {
+            timestamp: components["schemas"]["UnixSeconds"];
         };
+        /** @description A workload has a new status. */
+        SentWorkloadStatusUpdate: components["schemas"]["WorkloadStatusUpdate"] & components["schemas"]["SentAt"];
+        /** @description An add-on has a new status. */
+        SentAddonStatusUpdate: components["schemas"]["AddonStatusUpdate"] & components["schemas"]["SentAt"];
+        /** @description A project has a new status. */
+        SentProjectStatusUpdate: components["schemas"]["ProjectStatusUpdate"] & components["schemas"]["SentAt"];
+        /** @description A cluster has a new status. */
+        SentClusterStatusUpdate: components["schemas"]["ClusterStatusUpdate"] & components["schemas"]["SentAt"];
+        /** @description A build succeeded. */
+        SentBuildComplete: components["schemas"]["BuildComplete"] & components["schemas"]["SentAt"];
+        /** @description A build failed. */
+        SentBuildFailed: components["schemas"]["BuildFailed"] & components["schemas"]["SentAt"];
+        /** @description Something else went wrong. */
+        SentErrorReport: components["schemas"]["ErrorReport"] & components["schemas"]["SentAt"];
+        /** @description A resource event, as readers get it. */
+        ResourceEvent: components["schemas"]["SentWorkloadStatusUpdate"] | components["schemas"]["SentAddonStatusUpdate"] | components["schemas"]["SentProjectStatusUpdate"] | components["schemas"]["SentClusterStatusUpdate"] | components["schemas"]["SentBuildComplete"] | components["schemas"]["SentBuildFailed"] | components["schemas"]["SentErrorReport"];
         /** @description A resource event of a list, with its id. */
         ListedResourceEvent: components["schemas"]["ResourceEvent"] & {
             id: components["schemas"]["EventId"];
@@ -1431,6 +1446,14 @@ export type BuildComplete = components['schemas']['BuildComplete'];
 export type BuildFailed = components['schemas']['BuildFailed'];
 export type ErrorReport = components['schemas']['ErrorReport'];
 export type NewResourceEvent = components['schemas']['NewResourceEvent'];
+export type SentAt = components['schemas']['SentAt'];
+export type SentWorkloadStatusUpdate = components['schemas']['SentWorkloadStatusUpdate'];
+export type SentAddonStatusUpdate = components['schemas']['SentAddonStatusUpdate'];
+export type SentProjectStatusUpdate = components['schemas']['SentProjectStatusUpdate'];
+export type SentClusterStatusUpdate = components['schemas']['SentClusterStatusUpdate'];
+export type SentBuildComplete = components['schemas']['SentBuildComplete'];
+export type SentBuildFailed = components['schemas']['SentBuildFailed'];
+export type SentErrorReport = components['schemas']['SentErrorReport'];
 export type ResourceEvent = components['schemas']['ResourceEvent'];
 export type ListedResourceEvent = components['schemas']['ListedResourceEvent'];
 export type ResourceEventList = components['schemas']['ResourceEventList'];
