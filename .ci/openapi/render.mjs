@@ -148,14 +148,22 @@ ${this.responses(operation.responses)}
 
   schemas() {
     return Object.entries(this.document.components?.schemas ?? {}).map(([name, schema]) => {
-      const required = new Set(schema.required ?? []);
-      const rows = Object.entries(schema.properties ?? {}).map(([property, value]) => [
+      // The parts of `allOf` without a name are shown here. The page shows the others by their names.
+      const [bases, inner] = [true, false].map((named) =>
+        (schema.allOf ?? []).filter(({ $ref }) => Boolean($ref) === named),
+      );
+      const parts = [schema, ...inner];
+      const required = new Set(parts.flatMap((part) => part.required ?? []));
+      const properties = parts.flatMap((part) => Object.entries(part.properties ?? {}));
+      const rows = properties.map(([property, value]) => [
         `${code(property)}${required.has(property) ? "" : " (optional)"}`,
         this.type(value),
         inline(this.resolve(value).value.description),
       ]);
-      const own =
-        rows.length > 0 ? this.table(["Field", "Type", "Meaning"], rows) : `<p>${this.type(schema)}</p>`;
+      const names = bases.map((base) => this.type(base)).join(" and ");
+      const before = names ? `<p>The fields of ${names}, and these:</p>` : "";
+      const table = before + this.table(["Field", "Type", "Meaning"], rows);
+      const own = rows.length > 0 ? table : `<p>${this.type(schema)}</p>`;
       return this.named(name, name, `${prose(schema.description)}${own}`);
     });
   }

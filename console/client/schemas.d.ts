@@ -415,7 +415,7 @@ export interface components {
              * @default info
              * @enum {string|null}
              */
-            level: "info" | "warn" | "error" | "success" | null;
+            level?: "info" | "warn" | "error" | "success" | null;
             /**
              * Format: date-time
              * @description The time of the line. Without it, this is the time when the request arrives.
@@ -1217,7 +1217,7 @@ export interface components {
              * @description The service that the event is about.
              * @default CORE
              */
-            module: string | null;
+            module?: string | null;
             /** @description An http(s) address without a user name and a password. It has at most 2,048 bytes after the gateway has percent-encoded it. */
             link?: string | null;
             /**
@@ -1308,7 +1308,7 @@ export interface components {
             created_at?: unknown;
         } & {
             [key: string]: unknown;
-        }) | {
+        }) & ({
             /** @description It is not null. */
             type: unknown;
         } | {
@@ -1317,7 +1317,7 @@ export interface components {
         } | {
             /** @description It is not null. */
             topic: unknown;
-        };
+        });
         /** @description A CloudEvent 1.0 in structured mode. An event with the same source and id as an earlier event is a duplicate. The source of the stored event is `oasis.events`. Extension attributes have names of lower-case letters and digits, and become `meta.ce_…`. The event has at most 128 KiB. If the type is one of CDEvents (`dev.cdevents.…`), the subject becomes the kind, and the predicate and the outcome become the status. */
         CloudEvent: {
             /**
@@ -1347,7 +1347,7 @@ export interface components {
             /** @description Binary data. It becomes `meta.data.base64`. An event has either `data` or `data_base64`. */
             data_base64?: string | null;
         } & {
-            [key: string]: string | number | boolean | null;
+            [key: string]: unknown;
         };
         /** @description The fields of the data of a CloudEvent that set fields of the event. Null counts as missing. */
         CloudEventData: {
