@@ -1,6 +1,7 @@
 // Finds the changes of a description that break clients. What a client may send must stay allowed, and what
-// an answer has must stay there.
+// an answer or an event of a stream has must stay there.
 
+import { alternatives } from "./alternatives.mjs";
 import { METHODS, resolve as resolveNamed } from "./document.mjs";
 
 /** What a reference refers to. @param {any} document @param {any} value */
@@ -49,34 +50,65 @@ export function breaks(before, after) {
 function bodies(before, after, old, now, what, direction, found) {
   const oldContent = resolve(before, old).content ?? {};
   const newContent = resolve(after, now).content ?? {};
-  for (const [type, { schema }] of Object.entries(oldContent)) {
-    if (!newContent[type]) found.push(`${what}: ${type} is gone`);
-    else compare(before, after, schema, newContent[type].schema, what, direction, found);
+  for (const [type, media] of Object.entries(oldContent)) {
+    const other = newContent[type];
+    if (!other) {
+      found.push(`${what}: ${type} is gone`);
+      continue;
+    }
+    compare(before, after, media.schema, other.schema, what, direction, found);
+    for (const [name, schema] of Object.entries(media["x-sse-events"] ?? {})) {
+      const event = other["x-sse-events"]?.[name];
+      if (event) compare(before, after, schema, event, `${what}: ${name}`, "received", found);
+      else found.push(`${what}: the event ${name} is gone`);
+    }
   }
 }
+
+/** Whether a description says that later versions may add values, which clients must then expect. */
+const isOpen = ({ description }) => /\bis open\b|\bmay have more\b/.test(description ?? "");
 
 /** Compares two schemas. A schema may contain itself, so the depth is limited. */
 function compare(before, after, old, now, what, direction, found, depth = 0) {
   if (!old || !now || depth > 8) return;
-  const [a, b] = [resolve(before, old), resolve(after, now)];
-  const types = (schema) => [schema.type ?? []].flat();
+  const [from, to] = [alternatives(before, old), alternatives(after, now)];
+  const one = (a, b, where) => compareOne(before, after, a.schema, b.schema, where, direction, found, depth);
+  // A single schema may get another name. A schema that is received may become several narrower ones.
+  if (from.length === 1 && (to.length === 1 || direction === "received")) {
+    for (const b of to) one(from[0], b, to.length === 1 ? what : `${what} (${b.name})`);
+    return;
+  }
+  for (const a of from) {
+    const b = to.find(({ name }) => name === a.name);
+    if (b) one(a, b, `${what} (${a.name})`);
+    else if (direction === "sent") found.push(`${what}: the alternative ${a.name} is gone`);
+  }
+  if (direction === "sent" || isOpen(old) || isOpen(resolve(before, old))) return;
+  for (const { name } of to)
+    if (!from.some((a) => a.name === name)) found.push(`${what}: the alternative ${name} is new`);
+}
+
+/** Compares two schemas without alternatives. */
+function compareOne(before, after, a, b, what, direction, found, depth) {
   const lost = (from, to) => from.filter((one) => !to.includes(one));
   const [from, to] = direction === "sent" ? [a, b] : [b, a];
-  if (types(from).length > 0 && types(to).length > 0 && lost(types(from), types(to)).length > 0)
-    found.push(`${what}: the type was ${types(a).join(" or ")} and is ${types(b).join(" or ")}`);
+  const isLost = (type) => !to.type.includes(type) && !(type === "integer" && to.type.includes("number"));
+  if (from.type && to.type && from.type.some(isLost))
+    found.push(`${what}: the type was ${a.type.join(" or ")} and is ${b.type.join(" or ")}`);
   // A client may send each value of the old list. It must expect each value of the new list.
-  if (from.enum && to.enum)
-    for (const value of lost(from.enum, to.enum))
+  if (to.enum && (direction === "sent" || !isOpen(a))) {
+    const limit = direction === "sent" ? "only some values are allowed now" : "other values may occur now";
+    if (!from.enum) found.push(`${what}: ${limit}`);
+    for (const value of lost(from.enum ?? [], to.enum))
       found.push(`${what}: ${JSON.stringify(value)} is ${direction === "sent" ? "gone" : "new"}`);
-  for (const [name, schema] of Object.entries(a.properties ?? {})) {
-    const other = b.properties?.[name];
+  }
+  for (const [name, schema] of Object.entries(a.properties)) {
+    const other = b.properties[name];
     if (other) compare(before, after, schema, other, `${what}.${name}`, direction, found, depth + 1);
-    else if (direction === "received" || b.additionalProperties === false)
-      found.push(`${what}.${name} is gone`);
+    else if (direction === "received" || b.isClosed) found.push(`${what}.${name} is gone`);
   }
   const [must, could] = direction === "sent" ? [b, a] : [a, b];
-  for (const name of must.required ?? [])
-    if (!(could.required ?? []).includes(name))
-      found.push(`${what}.${name} ${direction === "sent" ? "is required now" : "may be absent now"}`);
+  for (const name of lost(must.required, could.required))
+    found.push(`${what}.${name} ${direction === "sent" ? "is required now" : "may be absent now"}`);
   compare(before, after, a.items, b.items, `${what}[]`, direction, found, depth + 1);
 }

@@ -7,36 +7,51 @@ import { METHODS } from "./document.mjs";
 const REQUESTS = /`((?:[A-Z]+`, `)*[A-Z]+) (\/[^\s`?#]*)/g;
 
 /**
+ * The other words in capitals that may stand before a slash. OpenAPI leaves out `HEAD` and `OPTIONS`, which
+ * many paths have. `CI / build` is the name of a check.
+ */
+const OTHERS = ["HEAD", "OPTIONS", "CI"];
+
+/** The paths of the documents, and the requests to each of them. A path without parameters comes first. */
+function pathsOf(documents) {
+  const paths = documents.flatMap((document) => Object.entries(document.paths));
+  const count = (path) => path.split("{").length;
+  return paths
+    .sort(([a], [b]) => count(a) - count(b))
+    .map(([path, item]) => {
+      const parts = path.split(/\{[^}]+\}/).map((part) => part.replaceAll(".", "\\."));
+      const methods = METHODS.filter((method) => item[method]).map((method) => ({
+        method: method.toUpperCase(),
+        isPage: item[method].tags.includes("console"),
+        named: false,
+      }));
+      // A guide may name a resource, such as `/api/casts/site-1`.
+      return { path, pattern: new RegExp(`^${parts.join("[^/]+")}$`), methods };
+    });
+}
+
+/**
  * @param {any[]} documents
  * @param {Record<string, string>} guides Their texts, by their names.
  * @returns {string[]} The problems.
  */
 export function mentions(documents, guides) {
-  const described = documents.flatMap(({ paths }) =>
-    Object.entries(paths).flatMap(([path, item]) =>
-      METHODS.filter((method) => item[method]).map((method) => {
-        const parts = path.split(/\{[^}]+\}/).map((part) => part.replaceAll(".", "\\."));
-        return {
-          request: `${method.toUpperCase()} ${path}`,
-          method: method.toUpperCase(),
-          // A guide may name a resource, such as `/api/casts/site-1`.
-          pattern: new RegExp(`^${parts.join("[^/]+")}$`),
-          isPage: item[method].tags.includes("console"),
-          named: false,
-        };
-      }),
-    ),
-  );
+  const paths = pathsOf(documents);
   const problems = [];
   for (const [guide, text] of Object.entries(guides)) {
     for (const [, methods, path] of text.matchAll(REQUESTS)) {
-      for (const method of methods.split("`, `").filter((name) => METHODS.includes(name.toLowerCase()))) {
-        const found = described.filter((one) => one.method === method && one.pattern.test(path));
-        for (const one of found) one.named = true;
-        if (found.length === 0) problems.push(`${guide}: ${method} ${path} is not in openapi/`);
+      for (const word of methods.split("`, `").filter((one) => !OTHERS.includes(one))) {
+        const found = paths.find(({ pattern }) => pattern.test(path));
+        const request = found?.methods.find(({ method }) => method === word);
+        if (request) request.named = true;
+        else if (!METHODS.includes(word.toLowerCase()))
+          problems.push(`${guide}: ${word} is not a method: ${word} ${path}`);
+        else problems.push(`${guide}: ${word} ${path} is not in openapi/`);
       }
     }
   }
-  const silent = described.filter(({ isPage, named }) => !isPage && !named);
-  return [...problems, ...silent.map(({ request }) => `no guide in docs/ names ${request}`)];
+  const silent = paths.flatMap(({ path, methods }) =>
+    methods.filter(({ isPage, named }) => !isPage && !named).map(({ method }) => `${method} ${path}`),
+  );
+  return [...problems, ...silent.map((request) => `no guide in docs/ names ${request}`)];
 }

@@ -13,7 +13,7 @@ const DOCUMENT = {
 };
 
 test("a guide that names each request once has no problem", () => {
-  const text = "`GET`, `PUT /rooms/{id}`, also `GET /rooms/build-1?tail=2`, and `SIGTERM /x`";
+  const text = "`GET`, `PUT /rooms/{id}`, also `GET /rooms/build-1?tail=2`, `HEAD /rooms/a` and `CI / build`";
   assert.deepEqual(mentions([DOCUMENT], { "a.md": text }), []);
 });
 
@@ -22,5 +22,23 @@ test("an unknown request and a request that no guide names are problems", () => 
     "a.md: DELETE /rooms/a is not in openapi/",
     "a.md: GET /room is not in openapi/",
     "no guide in docs/ names PUT /rooms/{id}",
+  ]);
+});
+
+test("a path without parameters comes before one with them", () => {
+  const own = { paths: { "/rooms/own": { get: operation("rooms") } } };
+  assert.deepEqual(mentions([DOCUMENT, own], { "a.md": "`GET`, `PUT /rooms/own`" }), [
+    "a.md: PUT /rooms/own is not in openapi/",
+    "no guide in docs/ names GET /rooms/{id}",
+    "no guide in docs/ names PUT /rooms/{id}",
+  ]);
+  assert.deepEqual(mentions([DOCUMENT, own], { "a.md": "`GET`, `PUT /rooms/a`" }), [
+    "no guide in docs/ names GET /rooms/own",
+  ]);
+});
+
+test("an unknown word in capitals before a path is a problem", () => {
+  assert.deepEqual(mentions([DOCUMENT], { "a.md": "`GET`, `PUT /rooms/a`, `FETCH /rooms/a`" }), [
+    "a.md: FETCH is not a method: FETCH /rooms/a",
   ]);
 });

@@ -415,7 +415,7 @@ export interface components {
              * @default info
              * @enum {string|null}
              */
-            level: "info" | "warn" | "error" | "success" | null;
+            level?: "info" | "warn" | "error" | "success" | null;
             /**
              * Format: date-time
              * @description The time of the line. Without it, this is the time when the request arrives.
@@ -488,10 +488,10 @@ export interface components {
             from: components["schemas"]["EventId"];
             to: components["schemas"]["EventId"];
             /**
-             * @description `pruned` if rows were deleted. `reset` if an older database was restored. `too_many` if a viewer has more casts than a connection begins with.
+             * @description `pruned` if rows were deleted. `reset` if an older database was restored.
              * @enum {string}
              */
-            reason: "pruned" | "reset" | "too_many";
+            reason: "pruned" | "reset";
         };
         /** @description The data of the event `close` of a room. */
         RoomClose: {
@@ -685,11 +685,26 @@ export interface components {
         };
         /** @description A resource event to write. */
         NewResourceEvent: components["schemas"]["WorkloadStatusUpdate"] | components["schemas"]["AddonStatusUpdate"] | components["schemas"]["ProjectStatusUpdate"] | components["schemas"]["ClusterStatusUpdate"] | components["schemas"]["BuildComplete"] | components["schemas"]["BuildFailed"] | components["schemas"]["ErrorReport"];
-        /** @description A resource event, as subscribers get it. An event that was written with SQL may lack required fields. */
-        ResourceEvent: components["schemas"]["NewResourceEvent"] & {
-            /** @description Unix seconds. The number has a fraction if the time has milliseconds. */
-            timestamp: number;
+        /** @description Every stored event has a time. */
+        SentAt: {
+            timestamp: components["schemas"]["UnixSeconds"];
         };
+        /** @description A workload has a new status. */
+        SentWorkloadStatusUpdate: components["schemas"]["WorkloadStatusUpdate"] & components["schemas"]["SentAt"];
+        /** @description An add-on has a new status. */
+        SentAddonStatusUpdate: components["schemas"]["AddonStatusUpdate"] & components["schemas"]["SentAt"];
+        /** @description A project has a new status. */
+        SentProjectStatusUpdate: components["schemas"]["ProjectStatusUpdate"] & components["schemas"]["SentAt"];
+        /** @description A cluster has a new status. */
+        SentClusterStatusUpdate: components["schemas"]["ClusterStatusUpdate"] & components["schemas"]["SentAt"];
+        /** @description A build succeeded. */
+        SentBuildComplete: components["schemas"]["BuildComplete"] & components["schemas"]["SentAt"];
+        /** @description A build failed. */
+        SentBuildFailed: components["schemas"]["BuildFailed"] & components["schemas"]["SentAt"];
+        /** @description Something else went wrong. */
+        SentErrorReport: components["schemas"]["ErrorReport"] & components["schemas"]["SentAt"];
+        /** @description A resource event, as readers get it. */
+        ResourceEvent: components["schemas"]["SentWorkloadStatusUpdate"] | components["schemas"]["SentAddonStatusUpdate"] | components["schemas"]["SentProjectStatusUpdate"] | components["schemas"]["SentClusterStatusUpdate"] | components["schemas"]["SentBuildComplete"] | components["schemas"]["SentBuildFailed"] | components["schemas"]["SentErrorReport"];
         /** @description A resource event of a list, with its id. */
         ListedResourceEvent: components["schemas"]["ResourceEvent"] & {
             id: components["schemas"]["EventId"];
@@ -935,12 +950,22 @@ export interface components {
             /** @description Why the stream ends, for people. */
             message: string;
         };
-        /** @description The data of the event `close` of a stream of casts. */
+        /** @description Changes of casts after `from`, up to and including `to`, may be missing. */
+        OwnCastsGap: {
+            from: components["schemas"]["EventId"];
+            to: components["schemas"]["EventId"];
+            /**
+             * @description `reset` if an older database was restored. `too_many` if the viewer has more casts than the stream sends at once.
+             * @enum {string}
+             */
+            reason: "reset" | "too_many";
+        };
+        /** @description The data of the event `close` of the stream of one cast. */
         CastClose: {
             /** @description Why the stream ends, for people. */
             message: string;
             /**
-             * @description - `terminal_state`: the cast has ended. The stream of all casts does not have this reason
+             * @description - `terminal_state`: the cast has ended
              *     - `timeout`: the connection has reached its time limit
              *     - `token_expired`: the credential has expired
              *     - `revoked`: the credential was revoked, or the cast no longer belongs to the viewer
@@ -950,6 +975,21 @@ export interface components {
              * @enum {string}
              */
             reason: "terminal_state" | "timeout" | "token_expired" | "revoked" | "too_many_connections" | "refused" | "shutdown";
+        };
+        /** @description The data of the event `close` of the stream of all casts of a viewer. */
+        OwnCastsClose: {
+            /** @description Why the stream ends, for people. */
+            message: string;
+            /**
+             * @description - `timeout`: the connection has reached its time limit
+             *     - `token_expired`: the credential has expired
+             *     - `revoked`: the credential was revoked
+             *     - `too_many_connections`: the viewer has too many streams open
+             *     - `refused`: the client connected while the database was not available, and was refused later
+             *     - `shutdown`: the gateway stops
+             * @enum {string}
+             */
+            reason: "timeout" | "token_expired" | "revoked" | "too_many_connections" | "refused" | "shutdown";
         };
         /**
          * @description A stream has begun, a stream has ended, or a request was refused.
@@ -1177,7 +1217,7 @@ export interface components {
              * @description The service that the event is about.
              * @default CORE
              */
-            module: string | null;
+            module?: string | null;
             /** @description An http(s) address without a user name and a password. It has at most 2,048 bytes after the gateway has percent-encoded it. */
             link?: string | null;
             /**
@@ -1268,7 +1308,7 @@ export interface components {
             created_at?: unknown;
         } & {
             [key: string]: unknown;
-        }) | {
+        }) & ({
             /** @description It is not null. */
             type: unknown;
         } | {
@@ -1277,7 +1317,7 @@ export interface components {
         } | {
             /** @description It is not null. */
             topic: unknown;
-        };
+        });
         /** @description A CloudEvent 1.0 in structured mode. An event with the same source and id as an earlier event is a duplicate. The source of the stored event is `oasis.events`. Extension attributes have names of lower-case letters and digits, and become `meta.ce_…`. The event has at most 128 KiB. If the type is one of CDEvents (`dev.cdevents.…`), the subject becomes the kind, and the predicate and the outcome become the status. */
         CloudEvent: {
             /**
@@ -1307,7 +1347,7 @@ export interface components {
             /** @description Binary data. It becomes `meta.data.base64`. An event has either `data` or `data_base64`. */
             data_base64?: string | null;
         } & {
-            [key: string]: string | number | boolean | null;
+            [key: string]: unknown;
         };
         /** @description The fields of the data of a CloudEvent that set fields of the event. Null counts as missing. */
         CloudEventData: {
@@ -1406,6 +1446,14 @@ export type BuildComplete = components['schemas']['BuildComplete'];
 export type BuildFailed = components['schemas']['BuildFailed'];
 export type ErrorReport = components['schemas']['ErrorReport'];
 export type NewResourceEvent = components['schemas']['NewResourceEvent'];
+export type SentAt = components['schemas']['SentAt'];
+export type SentWorkloadStatusUpdate = components['schemas']['SentWorkloadStatusUpdate'];
+export type SentAddonStatusUpdate = components['schemas']['SentAddonStatusUpdate'];
+export type SentProjectStatusUpdate = components['schemas']['SentProjectStatusUpdate'];
+export type SentClusterStatusUpdate = components['schemas']['SentClusterStatusUpdate'];
+export type SentBuildComplete = components['schemas']['SentBuildComplete'];
+export type SentBuildFailed = components['schemas']['SentBuildFailed'];
+export type SentErrorReport = components['schemas']['SentErrorReport'];
 export type ResourceEvent = components['schemas']['ResourceEvent'];
 export type ListedResourceEvent = components['schemas']['ListedResourceEvent'];
 export type ResourceEventList = components['schemas']['ResourceEventList'];
@@ -1427,7 +1475,9 @@ export type CastProgressData = components['schemas']['CastProgressData'];
 export type CastCompleteData = components['schemas']['CastCompleteData'];
 export type CastErrorData = components['schemas']['CastErrorData'];
 export type CastTimeout = components['schemas']['CastTimeout'];
+export type OwnCastsGap = components['schemas']['OwnCastsGap'];
 export type CastClose = components['schemas']['CastClose'];
+export type OwnCastsClose = components['schemas']['OwnCastsClose'];
 export type AuditAction = components['schemas']['AuditAction'];
 export type AuditRow = components['schemas']['AuditRow'];
 export type AuditPage = components['schemas']['AuditPage'];

@@ -31,12 +31,22 @@ test("the page lists the operations, works without a script, and loads nothing f
 test("every link on the page has a target, and axe finds no serious violation", async () => {
   const axe = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
   const { page, close } = await open(browser, `${stack.url}/docs`);
-  const lost = await page.evaluate(() =>
-    [...document.querySelectorAll("a[href^='#']")]
-      .map((link) => link.getAttribute("href") ?? "")
-      .filter((href) => !document.getElementById(href.slice(1))),
+  const links = await page.evaluate(() =>
+    [...document.querySelectorAll("a[href]")].map((link) => link.getAttribute("href") ?? ""),
+  );
+  const inside = links.filter((href) => href.startsWith("#"));
+  // Without links, the next check would prove nothing.
+  assert.ok(inside.length > 100, `${inside.length} links within the page`);
+  const lost = await page.evaluate(
+    (hrefs) => hrefs.filter((href) => !document.getElementById(href.slice(1))),
+    inside,
   );
   assert.deepEqual(lost, []);
+  const outside = links.filter((href) => !href.startsWith("#")).map((href) => new URL(href, page.url()));
+  const own = outside.filter(({ origin }) => origin === stack.url).map(({ href }) => href);
+  for (const name of ["gateway-v1.yml", "oasis-v1.yml", "streams-v1.yml"])
+    assert.ok(own.includes(`${stack.url}/openapi/${name}`), name);
+  for (const address of own) assert.equal((await page.request.get(address)).status(), 200, address);
   await page.evaluate(axe);
   const found = await page.evaluate(async () => {
     const { violations } = await /** @type {any} */ (globalThis).axe.run({ resultTypes: ["violations"] });

@@ -21,6 +21,7 @@ import {
   resourceProfile,
   roomProfile,
 } from "../../client/index.js";
+import type { CloudEvent, NewLogLine, SentBuildFailed, TelemetryEvent } from "../../client/schemas.js";
 
 const feed = new OasisFeed({ url: "https://gateway.example", filters: { status: ["failure"], vtid: "ALL" } });
 feed.addEventListener("events", ({ detail }) => {
@@ -104,3 +105,14 @@ export async function costs(): Promise<number> {
   const names = casts.map(({ spell }: Cast) => String(spell?.name ?? "").length);
   return casts.reduce((sum, { costCents }) => sum + (costCents ?? 0), pagination.total + names.length);
 }
+
+// The level has a default, so a line need not have one.
+export const line: NewLogLine = { agentType: "code", message: "Compiling" };
+export const telemetry: TelemetryEvent = { topic: "deploy.gateway.success", service: "gateway", shard: 4 };
+// @ts-expect-error No field has the kind.
+export const untyped: TelemetryEvent = { service: "gateway" };
+const attributes = { specversion: "1.0", id: "1", source: "/ci", type: "build" } as const;
+export const cloudEvent: CloudEvent = { ...attributes, data: { vtid: "DEV-CICDL-0031" }, traceid: "a1" };
+// @ts-expect-error The id is missing.
+export const unnamed: CloudEvent = { specversion: "1.0", source: "/ci", type: "build" };
+export const seconds = ({ timestamp, error }: SentBuildFailed): number => timestamp + error.length;

@@ -57,9 +57,11 @@ impl Place {
             |known: &str| if known.ends_with("/{path}") { known.split('/').count() } else { usize::MAX };
         let matches = |known: &str| {
             known.split('/').count() == path.splitn(limit(known), '/').count()
-                && known.split('/').zip(path.splitn(limit(known), '/')).all(|(known, part)| {
-                    if known.starts_with('{') { !part.is_empty() } else { known == part }
-                })
+                && known
+                    .split('/')
+                    .zip(path.splitn(limit(known), '/'))
+                    // An id may be invalid, and even empty.
+                    .all(|(known, part)| known.starts_with('{') || known == part)
         };
         let paths = DOCUMENTS.iter().enumerate().flat_map(|(document, one)| {
             one.paths().filter(|(known, _)| matches(known)).map(move |(known, _)| (document, known))
@@ -74,10 +76,9 @@ impl Place {
         Self { document: self.document, pointer: format!("{}/{key}", self.pointer) }
     }
 
-    /// A component of the same description.
-    pub(crate) fn component(&self, sort: &str, name: &str) -> Self {
-        let components = Self { document: self.document, pointer: "/components".to_owned() };
-        components.child(sort).child(name)
+    /// A component of the description of the gateway.
+    pub(crate) fn component(sort: &str, name: &str) -> Self {
+        Self { document: 0, pointer: "/components".to_owned() }.child(sort).child(name)
     }
 
     pub(crate) fn value(&self) -> Option<&'static Value> {

@@ -1,59 +1,17 @@
-//! Checks answers against the descriptions in `openapi/`: their status, media type and body, and the events
-//! of a stream. Only tests use this package. The HTTP clients of the tests call it for every answer.
+//! Checks answers against the descriptions in `openapi/`: their status, media type and JSON, and the events
+//! of streams. Only tests use this package. The main HTTP clients of the tests call it for every answer.
 
 mod document;
+mod events;
+mod schema;
 mod yaml;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-
-use jsonschema::{Draft, Registry, Validator};
-use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 use document::{DOCUMENTS, Place, resolve};
+use schema::check_json;
 
-/// Both descriptions, by their addresses.
-static REGISTRY: LazyLock<Registry<'static>> = LazyLock::new(|| {
-    let add = |registry: jsonschema::RegistryBuilder<'static>, document: &'static document::Document| {
-        registry.add(document.address, &document.root).expect("the address is valid")
-    };
-    DOCUMENTS
-        .iter()
-        .fold(Registry::new().draft(Draft::Draft202012), add)
-        .prepare()
-        .expect("the references can be resolved")
-});
-
-/// The validators that were used before, by the place of their schema.
-static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
-
-/// The validator for the schema at a place.
-fn validator(place: &Place) -> Arc<Validator> {
-    let reference = place.reference();
-    let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
-    let build = || {
-        let options = jsonschema::options().with_draft(Draft::Draft202012).with_registry(&REGISTRY);
-        let built = options.should_validate_formats(true).build(&json!({ "$ref": reference }));
-        Arc::new(built.unwrap_or_else(|error| panic!("{reference}: {error}")))
-    };
-    Arc::clone(validators.entry(reference.clone()).or_insert_with(build))
-}
-
-/// Checks a JSON text against the schema at a place. A text that nests deeper than serde_json reads counts as
-/// right: no program sends such a text, unless SQL wrote the row.
-fn check_json(place: &Place, text: &[u8]) -> Result<(), String> {
-    let value = match oasis_core::parse_json(text) {
-        Err(error) if error.to_string().starts_with("recursion limit exceeded") => return Ok(()),
-        parsed => parsed.map_err(|error| format!("{error}: {}", String::from_utf8_lossy(text)))?,
-    };
-    let validator = validator(place);
-    let errors: Vec<String> =
-        validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    if errors.is_empty() {
-        return Ok(());
-    }
-    Err(format!("{value} does not match {}:\n{}", place.reference(), errors.join("\n")))
-}
+pub use events::Events;
 
 /// The methods of each described path, in lower case.
 pub fn paths() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
@@ -80,11 +38,21 @@ impl Answer<'_> {
     /// # Errors
     /// A text that says what is not as described.
     pub fn check(&self, body: &[u8]) -> Result<(), String> {
-        let Some(schema) = self.schema()? else { return Ok(()) };
-        if !self.content_type.is_some_and(|name| name.starts_with("application/json")) {
-            return Ok(());
+        let media = self.media()?;
+        if self.method == "HEAD" && !body.is_empty() {
+            return Err(format!("{}: the answer has a body", self.name()));
         }
-        check_json(&schema.child("schema"), body).map_err(|error| format!("{}: {error}", self.name()))
+        let is_json = self.content_type.is_some_and(|name| name.starts_with("application/json"));
+        let Some(media) = media.filter(|_| is_json && self.method != "HEAD") else { return Ok(()) };
+        check_json(&media.child("schema"), body).map_err(|error| format!("{}: {error}", self.name()))
+    }
+
+    /// Checks the status and the media type of an answer.
+    ///
+    /// # Errors
+    /// A text that says what is not as described.
+    pub fn check_head(&self) -> Result<(), String> {
+        self.media().map(drop)
     }
 
     /// The events that the stream of the answer may have.
@@ -92,33 +60,33 @@ impl Answer<'_> {
     /// # Errors
     /// A text that says what is not as described.
     pub fn events(&self) -> Result<Events, String> {
-        let media = self.schema()?.ok_or_else(|| format!("{}: a stream has a body", self.name()))?;
-        Ok(Events { events: media.child("x-sse-events") })
+        let events = self.media()?.and_then(|media| media.child("x-sse-events").existing());
+        events.map(Events::new).ok_or_else(|| format!("{}: the answer is not a stream", self.name()))
     }
 
-    /// The place of the answer's media type; `None` if the answer has no body, or if no description has the
-    /// path.
-    fn schema(&self) -> Result<Option<Place>, String> {
+    /// The place of the answer's media type; `None` if the answer has no body.
+    fn media(&self) -> Result<Option<Place>, String> {
         let path = self.target.split('?').next().unwrap_or_default();
-        let place = match (self.method, Place::of_path(path)) {
-            // Preflights are not described, and HTTP defines HEAD by GET.
-            ("OPTIONS" | "HEAD", _) => return Ok(None),
-            (_, None) if self.status == 200 => {
-                return Err(format!("{}: the path is not described", self.name()));
-            }
-            (_, None) => return Ok(None),
-            (method, Some(item)) => match item.child(&method.to_ascii_lowercase()).existing() {
-                Some(operation) => operation.child("responses").child(&self.status.to_string()),
-                None if self.status == 405 => item.component("responses", "MethodNotAllowed"),
-                // Another service can have the path.
-                None if self.status == 404 => return Ok(None),
-                None => return Err(format!("{}: the method is not described", self.name())),
-            },
+        let item = Place::of_path(path);
+        let method = match self.method {
+            // Preflights are not described.
+            "OPTIONS" => return Ok(None),
+            // HTTP defines HEAD by GET.
+            "HEAD" => "get".to_owned(),
+            method => method.to_ascii_lowercase(),
+        };
+        let operation = item.as_ref().and_then(|item| item.child(&method).existing());
+        let place = match (operation, item) {
+            (Some(operation), _) => operation.child("responses").child(&self.status.to_string()),
+            (None, _) if self.status == 405 => Place::component("responses", "MethodNotAllowed"),
+            // The path can also be one of another service.
+            (None, _) if self.status == 404 => Place::component("responses", "NoSuchPage"),
+            (None, Some(_)) => return Err(format!("{}: the method is not described", self.name())),
+            (None, None) => return Err(format!("{}: the path is not described", self.name())),
         };
         let place =
             place.existing().ok_or_else(|| format!("{}: the status is not described", self.name()))?;
-        let place = resolve(place);
-        let content = place.child("content");
+        let content = resolve(place).child("content");
         match (content.value(), self.content_type) {
             (None, None) => Ok(None),
             (None, Some(found)) => Err(format!("{}: the answer has no body, but was {found}", self.name())),
@@ -132,27 +100,6 @@ impl Answer<'_> {
 
     fn name(&self) -> String {
         format!("{} {} {}", self.method, self.target, self.status)
-    }
-}
-
-/// The events of a stream.
-#[derive(Clone, Debug)]
-pub struct Events {
-    events: Place,
-}
-
-impl Events {
-    /// Checks a block of the stream: its lines, without the empty line after them.
-    ///
-    /// # Errors
-    /// A text that says what is not as described.
-    pub fn check(&self, block: &str) -> Result<(), String> {
-        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
-        let Some(data) = field("data: ") else { return Ok(()) };
-        let name = field("event: ").unwrap_or("message");
-        let schema = self.events.child(name).existing();
-        let schema = schema.ok_or_else(|| format!("the event {name} is not described: {block}"))?;
-        check_json(&schema, data.as_bytes())
     }
 }
 
@@ -187,31 +134,53 @@ mod tests {
     }
 
     #[test]
+    fn a_path_without_a_description_has_only_errors() {
+        let error = r#"{"error":{"code":"not_found","message":"there is nothing at this path"}}"#;
+        let unknown = Answer { target: "/api/v1/rome", status: 404, ..LIST };
+        // The method of a described path can have no description, too.
+        for answer in [unknown, Answer { status: 405, ..unknown }, Answer { method: "POST", ..unknown }] {
+            answer.check(error.as_bytes()).unwrap();
+            assert!(problem(answer, "{}").contains("\"error\" is a required property"));
+        }
+        let elsewhere = Answer { method: "PUT", target: "/api/v1/rooms", ..unknown };
+        assert!(problem(elsewhere, "{}").contains("\"error\" is a required property"));
+        let page = Answer { content_type: Some("text/html; charset=utf-8"), ..unknown };
+        page.check(b"<!doctype html>").unwrap();
+        assert!(problem(Answer { status: 405, ..page }, "").ends_with("is not described"));
+        assert!(problem(Answer { content_type: None, ..unknown }, "").ends_with("no Content-Type"));
+        for status in [200, 204, 400, 500] {
+            let problem = problem(Answer { status, ..unknown }, error);
+            assert!(problem.ends_with("the path is not described"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_head_has_the_status_and_the_type_of_get_and_no_body() {
+        let head = Answer { method: "HEAD", ..LIST };
+        head.check(b"").unwrap();
+        assert!(problem(head, "{}").ends_with("the answer has a body"));
+        assert!(problem(Answer { status: 201, ..head }, "").ends_with("the status is not described"));
+        let other = Answer { content_type: Some("text/plain"), ..head };
+        assert!(problem(other, "").ends_with("text/plain is not described"));
+        Answer { target: "/events/ingest", status: 405, ..head }.check(b"").unwrap();
+    }
+
+    #[test]
+    fn the_head_of_an_answer_is_checked_without_its_body() {
+        LIST.check_head().unwrap();
+        assert!(Answer { status: 201, ..LIST }.check_head().is_err());
+        assert!(Answer { content_type: Some("text/plain"), ..LIST }.check_head().is_err());
+        assert!(LIST.events().unwrap_err().ends_with("the answer is not a stream"));
+    }
+
+    #[test]
     fn a_path_without_parameters_comes_before_one_with_them() {
         let casts = Place::of_path("/api/casts/events").unwrap();
         let cast = Place::of_path("/api/casts/site-1").unwrap();
         assert!(casts.reference().ends_with("/paths/~1api~1casts~1events"), "{}", casts.reference());
         assert_ne!(casts, cast);
-    }
-
-    #[test]
-    fn a_block_must_be_as_described() {
-        let stream = Answer {
-            method: "GET",
-            target: "/api/v1/rooms/build-2/logs",
-            status: 200,
-            content_type: Some("text/event-stream"),
-        };
-        let events = stream.events().unwrap();
-        let line =
-            r#"{"timestamp":"2026-01-02T03:04:05.678Z","agentType":"code","level":"info","message":"a"}"#;
-        events.check(&format!("id: 1\nevent: log\ndata: {line}")).unwrap();
-        events.check(": a comment").unwrap();
-        events.check("id: 7").unwrap();
-        assert!(events.check(&format!("data: {line}")).unwrap_err().contains("message is not described"));
-        assert!(events.check("event: log\ndata: {}").unwrap_err().contains("is a required property"));
-        let wrong = line.replace("678Z", "678");
-        assert!(events.check(&format!("event: log\ndata: {wrong}")).unwrap_err().contains("/timestamp"));
+        let log = Place::of_path("/api/v1/rooms/build-2/logs");
+        assert_eq!(Place::of_path("/api/v1/rooms//logs"), log);
     }
 
     #[test]

@@ -24,8 +24,8 @@ static FILES: LazyLock<[(&str, Content); 3]> =
 /// 404 if there is no such description.
 pub(crate) fn answer(name: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let (_, content) = FILES.iter().find(|(known, _)| *known == name).ok_or_else(|| {
-        let names = FILES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        ApiError::not_found().hint(format!("the descriptions are {names}"))
+        let paths: Vec<_> = FILES.iter().map(|(name, _)| format!("/openapi/{name}")).collect();
+        ApiError::not_found().hint(format!("the descriptions are {}", paths.join(", ")))
     })?;
     Ok(content.answer(StatusCode::OK, "application/yaml", "no-cache", headers))
 }

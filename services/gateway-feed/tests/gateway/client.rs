@@ -131,10 +131,13 @@ impl Feed {
 
     fn new(path: &str, response: Response<Incoming>) -> Self {
         let (Parts { status, headers, .. }, body) = response.into_parts();
-        let events = (status == StatusCode::OK).then(|| {
-            let events = described("GET", path, status, &headers).events();
-            events.unwrap_or_else(|problem| panic!("{problem}"))
-        });
+        let answer = described("GET", path, status, &headers);
+        let events = if status == StatusCode::OK {
+            answer.events().map(Some)
+        } else {
+            answer.check_head().map(|()| None)
+        };
+        let events = events.unwrap_or_else(|problem| panic!("{problem}"));
         Self { status, headers, body, buffer: Vec::new(), events }
     }
 
@@ -156,7 +159,7 @@ impl Feed {
                 let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
                 let block = String::from_utf8(block).unwrap();
                 if let Some(events) = &self.events {
-                    events.check(&block).unwrap_or_else(|problem| panic!("{problem}"));
+                    events.check(&block[..end]).unwrap_or_else(|problem| panic!("{problem}"));
                 }
                 return Ok(Some(block));
             }

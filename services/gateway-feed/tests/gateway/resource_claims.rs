@@ -90,11 +90,12 @@ async fn a_revoked_or_expired_credential_ends_the_stream_with_a_flat_event() {
     let store = store(&db.url);
     let (one, two) = (gateway(&db.url).await, gateway(&db.url).await);
     let token = token("ann", json!({"project_id": ["shop"]}));
-    let expiring = api_key(&store, "soon", "bob", Some(2)).await;
+    let expiring = api_key(&store, "soon", "bob", Some(3)).await;
+    // This stream must open before its credential expires.
     let mut closed = [
+        (Reader::open(&one, "", &expiring, None).await, "token_expired"),
         (Reader::open(&one, "", &token, None).await, "revoked"),
         (Reader::open(&two, "?project_id=shop", &token, None).await, "revoked"),
-        (Reader::open(&one, "", &expiring, None).await, "token_expired"),
     ];
     let before = oasis_core::Ts::clamped(jiff::Timestamp::now());
     store.revoke(&Revocation::User { sub: "ann".into(), before, until: None }).await.unwrap();
