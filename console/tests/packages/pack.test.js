@@ -28,7 +28,8 @@ for (const name of PACKAGES) {
 const installed = (program, name) =>
   program
     .replace(`../../${name}/index.js`, `@oasis-devhub/${name}`)
-    .replace(`../../${name}/casts.js`, `@oasis-devhub/${name}/casts`);
+    .replace(`../../${name}/casts.js`, `@oasis-devhub/${name}/casts`)
+    .replace(`../../${name}/schemas.js`, `@oasis-devhub/${name}/schemas`);
 
 /** The project of a user, who has installed both packages. */
 const project = join(folder, "project");
