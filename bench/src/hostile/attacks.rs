@@ -186,8 +186,9 @@ async fn pings(address: SocketAddr) -> anyhow::Result<Infallible> {
     loop {
         let events: Vec<_> = (first..first + 1_000)
             .map(|n| {
-                let meta = json!({ "agent": format!("a{n}"), "instance": format!("i{n}"), "interval": 86_400 });
-                json!({ "source": "agent.ping", "kind": "ping", "status": "info", "module": "X", "meta": meta })
+                let (agent, instance) = (format!("a{n}"), format!("i{n}"));
+                let meta = json!({ "agent": agent, "instance": instance, "interval": 86_400 });
+                json!({ "source": "agent.ping", "kind": "ping", "status": "info", "meta": meta })
             })
             .collect();
         first += 1_000;
