@@ -16,7 +16,8 @@ impl Place {
     pub(crate) fn of(text: &str, byte: usize) -> Self {
         let before = &text[..byte.min(text.len())];
         let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        // A hostile file can have a finding in each of its lines, so this must be fast.
+        let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
         Self { line, column: before[start..].chars().count() + 1 }
     }
 }

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The maximum number of requests that wait.
 const MOST_WAITING: usize = 1_000;
 /// Dear reads use this part of the turns, and at least one.
-const DEAR_PART: usize = 4;
+const DEAR_PART: usize = 2;
 
 /// Stands for the connection of all reads that belong to writes.
 pub(crate) const WRITES: u64 = u64::MAX;
@@ -220,10 +220,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn cheap_reads_do_not_wait_for_dear_ones() {
         let turns = Turns::new(4);
-        let dear = turns.take(1, Cost::Dear).await.unwrap();
+        let dear = [turns.take(1, Cost::Dear).await.unwrap(), turns.take(2, Cost::Dear).await.unwrap()];
         let refused = turns.take(1, Cost::Dear).await.map(drop).unwrap_err();
         assert_eq!((refused.status().as_u16(), refused.code()), (503, "overloaded"));
-        let cheap: Vec<Turn> = futures_util::future::join_all((0..3).map(|_| turns.take(1, Cost::Cheap)))
+        let cheap: Vec<Turn> = futures_util::future::join_all((0..2).map(|_| turns.take(1, Cost::Cheap)))
             .await
             .into_iter()
             .map(Result::unwrap)

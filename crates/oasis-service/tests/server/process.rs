@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
+use oasis_service::shutdown::is_ignored;
 use oasis_service::{Limits, Shutdown, serve, telemetry};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 
@@ -92,6 +93,11 @@ async fn sighup_ends_the_process_as_sigterm_does() {
     stream.send("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await;
     stream.until(b"begun\n").await;
     signal(&child, Signal::HUP);
+    // Under nohup, the tests and the child ignore SIGHUP.
+    if is_ignored(Signal::HUP) {
+        assert_eq!(get(address, "/hello").await.status, 200);
+        signal(&child, Signal::TERM);
+    }
     assert!(stream.end().await.ends_with(b"0\r\n\r\n"));
     assert!(child.wait().unwrap().success());
 }
