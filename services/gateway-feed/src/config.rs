@@ -92,6 +92,22 @@ pub struct Config {
     pub test_stream: bool,
 }
 
+impl Config {
+    /// Checks settings that contradict each other.
+    ///
+    /// # Errors
+    /// When everyone may send events although there are tokens for sending. One of the two settings must be a
+    /// mistake.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            !(self.ingest_anonymous && self.ingest_tokens.send_events()),
+            "INGEST_ANONYMOUS lets everyone send events, so INGEST_TOKENS would have no effect: set only one \
+             of them"
+        );
+        Ok(())
+    }
+}
+
 fn cast_stream_limit(text: &str) -> Result<Duration, String> {
     let limit = parse_duration(text)?;
     if limit <= DAY { Ok(limit) } else { Err(format!("{text:?} is more than a day")) }

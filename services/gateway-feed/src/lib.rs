@@ -32,7 +32,7 @@ mod turns;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use oasis_service::{Limits, Shutdown, serve};
 use oasis_store::Store;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -71,12 +71,6 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(3);
 /// When TLS to the database cannot be set up as the database URL requires, when `listener` is not usable,
 /// or when a background task ends.
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
-    // If both counted, everyone could send events, although the tokens say otherwise.
-    ensure!(
-        !(config.ingest_anonymous && config.ingest_tokens.send_events()),
-        "INGEST_ANONYMOUS lets everyone send events, so INGEST_TOKENS would have no effect: set only one of \
-         them"
-    );
     // The library for tokens must get its cryptography before anything else uses the library.
     let keys = config.identity.keys().context("setting up the keys of JSON Web Tokens")?;
     let sessions = config.identity.sessions();

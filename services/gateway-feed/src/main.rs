@@ -17,6 +17,7 @@ async fn main() -> anyhow::Result<()> {
     if config.service.healthcheck {
         return config.service.healthcheck().context("the gateway is not ready");
     }
+    config.check()?;
     telemetry::init(NAME, &config.service.log)?;
     let shutdown = Shutdown::on_signals()?;
     let listener = config.service.bind().await?;
