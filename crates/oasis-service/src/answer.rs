@@ -52,7 +52,7 @@ impl Answer {
         let length = bytes.len();
         let unsent = Arc::new(Unsent(Mutex::new(bytes)));
         let share = budget.share(unsent.clone());
-        share.take(length)?;
+        share.take(length, 0)?;
         Ok(Self { unsent, share, at: 0, length })
     }
 }

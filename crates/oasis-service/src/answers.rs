@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::ApiError;
 use crate::answer::{Answer, SLICE};
 use crate::budget::Budget;
-use crate::response_body::{Body, Response, full};
+use crate::response_body::{Body, Response};
 
 /// The memory of all answers that wait to be sent.
 pub(crate) struct Answers(Arc<Budget>);
@@ -23,14 +23,14 @@ impl Answers {
     /// 503 if too little memory is left, and no answer is sent more slowly.
     pub(crate) fn admit(&self, response: Response) -> Result<Response, ApiError> {
         let (head, body) = response.into_parts();
-        let bytes = match body.into_owned() {
-            Ok(bytes) if bytes.len() > SLICE => bytes,
-            Ok(bytes) => return Ok(Response::from_parts(head, full(bytes))),
-            Err(body) => return Ok(Response::from_parts(head, body)),
+        let body = match body.into_large(SLICE) {
+            Ok(bytes) => Body::answer(
+                Answer::new(bytes, &self.0)
+                    .map_err(|_| ApiError::overloaded("too many large answers are waiting to be sent"))?,
+            ),
+            Err(body) => body,
         };
-        let answer = Answer::new(bytes, &self.0)
-            .map_err(|_| ApiError::overloaded("too many large answers are waiting to be sent"))?;
-        Ok(Response::from_parts(head, Body::answer(answer)))
+        Ok(Response::from_parts(head, body))
     }
 }
 

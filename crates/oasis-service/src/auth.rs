@@ -114,14 +114,22 @@ pub enum BadList {
     NoRandomness(#[from] NoRandomness),
 }
 
+/// The items of a list of tokens. See [`items`].
+///
+/// # Errors
+/// [`BadList::NoToken`].
+pub fn token_items(list: &str) -> Result<impl Iterator<Item = &str>, BadList> {
+    if !list.is_empty() && items(list).next().is_none() {
+        return Err(BadList::NoToken);
+    }
+    Ok(items(list))
+}
+
 impl FromStr for Tokens {
     type Err = BadList;
 
     fn from_str(list: &str) -> Result<Self, BadList> {
-        if !list.is_empty() && items(list).next().is_none() {
-            return Err(BadList::NoToken);
-        }
-        Ok(Self::new(items(list))?)
+        Ok(Self::new(token_items(list)?)?)
     }
 }
 

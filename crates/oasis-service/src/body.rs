@@ -48,8 +48,7 @@ impl Charged {
     /// Appends bytes. The buffer grows to at most `bound` bytes, unless the bytes need more space. Returns
     /// false if the budget is exhausted, or if the share is lost.
     fn append(&mut self, data: &[u8], bound: usize) -> bool {
-        self.share.arrived(data.len());
-        if self.share.take(data.len()).is_err() {
+        if self.share.take(data.len(), data.len()).is_err() {
             return false;
         }
         let needed = self.buffer.len() + data.len();

@@ -87,14 +87,16 @@ impl Budget {
 }
 
 impl Share {
-    /// Adds bytes to the share. If the budget is exhausted, slower shares are lost.
+    /// Adds bytes to the share. If the budget is exhausted, slower shares are lost. Of these bytes, `arrived`
+    /// bytes have just arrived.
     ///
     /// # Errors
     /// [`Exhausted`] when this share is lost, or when it is the slowest one.
-    pub(crate) fn take(&self, bytes: usize) -> Result<(), Exhausted> {
+    pub(crate) fn take(&self, bytes: usize, arrived: usize) -> Result<(), Exhausted> {
         let budget = &*self.budget;
         let mut state = budget.state();
-        let Some(held) = state.shares.get(&self.id) else { return Err(Exhausted) };
+        let Some(held) = state.shares.get_mut(&self.id) else { return Err(Exhausted) };
+        held.moved += arrived;
         let after = held.bytes + bytes;
         let becomes_large = after > budget.small && !held.is_large;
         let large = if becomes_large { after } else { bytes };
@@ -112,13 +114,6 @@ impl Share {
             (held.bytes, held.is_large) = (after, is_large);
         }
         Ok(())
-    }
-
-    /// Records that bytes of a request have arrived.
-    pub(crate) fn arrived(&self, bytes: usize) {
-        if let Some(held) = self.budget.state().shares.get_mut(&self.id) {
-            held.moved += bytes;
-        }
     }
 
     /// Records that bytes of an answer have been sent, and returns them to the budget.
@@ -231,9 +226,7 @@ mod tests {
         }
 
         fn arrive(&self, bytes: usize) -> Result<(), Exhausted> {
-            self.share.take(bytes)?;
-            self.share.arrived(bytes);
-            Ok(())
+            self.share.take(bytes, bytes)
         }
 
         fn is_lost(&self) -> bool {

@@ -19,7 +19,6 @@ use crate::activity::Activity;
 use crate::connections::Open;
 use crate::dispatch::dispatch;
 use crate::endless::{Endless, EndlessAnswer, Handover};
-use crate::request_body::ConnectionNumber;
 use crate::server::Server;
 use crate::timekeeper::{OnShutdown, Timekeeper};
 use crate::tracked_body::TrackedBody;
@@ -121,8 +120,7 @@ impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         let version = request.version();
-        let mut request = RequestBody::wrap(request);
-        request.extensions_mut().insert(ConnectionNumber(self.number));
+        let request = RequestBody::wrap(request, self.number);
         let answer =
             dispatch(Arc::clone(&self.server), self.activity.request(), self.peer, self.spare, request);
         let handover = self.handover.clone();

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::body::Body as _;
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, StatusCode, Version};
 use oasis_core::chain;
 use tracing::{Instrument, Level};
@@ -65,16 +67,15 @@ async fn respond<A: App>(
         *request.method_mut() = Method::GET;
     }
     let route = A::resolve(context.path());
-    let answer = match answer(server, &route, context, spare, request).await {
-        Ok(response)
-            if response.body().is_endless() && !in_flight.begin_endless(server.limits.max_endless) =>
-        {
-            Err(ApiError::overloaded("the connection has too many streams").hint("open another connection"))
+    let answer = answer(server, &route, context, spare, request).await;
+    let admitted = answer.and_then(|response| {
+        if response.body().is_endless() && !in_flight.begin_endless(server.limits.max_endless) {
+            let error = ApiError::overloaded("the connection has too many streams");
+            return Err(error.hint("open another connection"));
         }
-        Ok(response) => server.answers.admit(response),
-        Err(error) => Err(error),
-    };
-    let (mut response, failure) = match answer {
+        server.answers.admit(response)
+    });
+    let (mut response, failure) = match admitted {
         Ok(response) => (response, None),
         Err(error) => {
             let failure = Failure::of(&error);
@@ -86,7 +87,7 @@ async fn respond<A: App>(
     }
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, context.request_id_header());
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     server.app.decorate(&route, context, headers);
 
     let time = started.elapsed();

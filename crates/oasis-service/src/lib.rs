@@ -50,7 +50,7 @@ pub use error::ApiError;
 pub use limits::Limits;
 pub use query::Query;
 pub use random::random;
-pub use request_body::{Request, RequestBody, connection_number};
+pub use request_body::{Request, RequestBody};
 pub use response::{Body, Response};
 pub use serve::serve;
 pub use shutdown::Shutdown;

@@ -19,15 +19,6 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// A request whose body has not been read yet. See [`crate::RequestContext::read_body`].
 pub type Request = hyper::Request<RequestBody>;
 
-/// The number of the connection of a request, which no other connection of the server has had.
-#[derive(Clone, Copy)]
-pub(crate) struct ConnectionNumber(pub(crate) u64);
-
-/// The number of the request's connection. No other connection of the server has had it.
-pub fn connection_number(request: &Request) -> u64 {
-    request.extensions().get::<ConnectionNumber>().map_or(0, |number| number.0)
-}
-
 /// A body that may still be arriving. [`crate::RequestContext::read_body`] reads it with limits.
 ///
 /// Many clients send the whole body before they read the answer. If the server refused a request (401, 404,
@@ -41,12 +32,20 @@ pub struct RequestBody {
     incoming: Option<Incoming>,
     /// Whether the client waits for `100 Continue`. hyper sends `100 Continue` when the body is first polled.
     awaits_continue: bool,
+    connection: u64,
 }
 
 impl RequestBody {
-    pub(crate) fn wrap(request: hyper::Request<Incoming>) -> Request {
+    /// Wraps the body of a request that came over the connection with the number `connection`.
+    pub(crate) fn wrap(request: hyper::Request<Incoming>, connection: u64) -> Request {
         let awaits_continue = request.headers().contains_key(EXPECT);
-        request.map(|incoming| Self { incoming: Some(incoming), awaits_continue })
+        request.map(|incoming| Self { incoming: Some(incoming), awaits_continue, connection })
+    }
+
+    /// The number of the connection over which the request came. No other connection of the server has had
+    /// it.
+    pub fn connection(&self) -> u64 {
+        self.connection
     }
 
     /// Leaves the rest of the body unread. Call this function if the body did not arrive within the time

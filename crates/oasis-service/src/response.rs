@@ -18,7 +18,11 @@ pub fn status(status: StatusCode) -> Response {
 
 /// Makes a response with the given content type.
 pub fn content(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(full(body));
+    typed(status, content_type, full(body))
+}
+
+fn typed(status: StatusCode, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
@@ -30,8 +34,6 @@ pub fn content(status: StatusCode, content_type: &'static str, body: impl Into<B
 /// [`ApiError::internal`] when `value` cannot be serialized, for example because it is a map with keys that
 /// are not strings.
 pub fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Response, ApiError> {
-    let mut response = Response::new(owned(serde_json::to_vec(value).map_err(ApiError::internal)?));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    let body = serde_json::to_vec(value).map_err(ApiError::internal)?;
+    Ok(typed(status, "application/json", owned(body)))
 }

@@ -17,18 +17,22 @@ pub use crate::answer::Lost;
 pub struct Body(Kind);
 
 enum Kind {
-    Full(Bytes),
-    /// Bytes that have no share of the memory for answers yet.
-    Owned(Vec<u8>),
+    /// `is_own` is true if the bytes were made for this answer only.
+    Full {
+        bytes: Bytes,
+        is_own: bool,
+    },
     Answer(Answer),
     Stream(UnsyncBoxBody<Bytes, Infallible>),
 }
 
 impl Body {
-    /// The bytes of a body that was made for one answer. Any other body is returned unchanged.
-    pub(crate) fn into_owned(self) -> Result<Vec<u8>, Self> {
+    /// The bytes of a body that was made for one answer, and that is larger than `most`. Any other body is
+    /// returned unchanged.
+    pub(crate) fn into_large(self, most: usize) -> Result<Vec<u8>, Self> {
         match self.0 {
-            Kind::Owned(bytes) => Ok(bytes),
+            // The bytes are the only ones of their vector, so they are not copied.
+            Kind::Full { bytes, is_own: true } if bytes.len() > most => Ok(bytes.into()),
             other => Err(Self(other)),
         }
     }
@@ -52,10 +56,8 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
         match &mut self.0 {
-            Kind::Owned(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Kind::Owned(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes).into())))),
-            Kind::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Kind::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Full { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
+            Kind::Full { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Kind::Answer(answer) => Pin::new(answer).poll_frame(cx),
             // A stream has no errors.
             Kind::Stream(stream) => Pin::new(stream).poll_frame(cx).map_err(|never| match never {}),
@@ -64,8 +66,7 @@ impl HttpBody for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Full(bytes) => bytes.is_empty(),
-            Kind::Owned(bytes) => bytes.is_empty(),
+            Kind::Full { bytes, .. } => bytes.is_empty(),
             Kind::Answer(answer) => answer.is_end_stream(),
             Kind::Stream(stream) => stream.is_end_stream(),
         }
@@ -73,8 +74,7 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Owned(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Full { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
             Kind::Answer(answer) => answer.size_hint(),
             Kind::Stream(stream) => stream.size_hint(),
         }
@@ -100,10 +100,10 @@ pub fn empty() -> Body {
 
 /// Makes a body for one answer. Until it is sent, it counts towards the memory of all answers.
 pub fn owned(bytes: Vec<u8>) -> Body {
-    Body(Kind::Owned(bytes))
+    Body(Kind::Full { bytes: bytes.into(), is_own: true })
 }
 
 /// Makes a body of known length. Its bytes do not count towards the memory of all answers.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Body(Kind::Full(bytes.into()))
+    Body(Kind::Full { bytes: bytes.into(), is_own: false })
 }

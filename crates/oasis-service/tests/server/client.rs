@@ -50,6 +50,14 @@ impl Client {
         self.reply().await
     }
 
+    /// Requests an endless answer, and reads until it has begun.
+    pub(crate) async fn begun(address: SocketAddr, path: &str) -> Self {
+        let mut client = Self::connect(address).await;
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+        client.until(b"begun\n").await;
+        client
+    }
+
     /// Reads more bytes into the buffer. Returns false if the connection has ended, cleanly or not.
     async fn more(&mut self) -> bool {
         matches!(within(self.socket.read_buf(&mut self.read)).await, Ok(1..))

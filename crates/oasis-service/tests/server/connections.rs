@@ -91,15 +91,6 @@ async fn a_silent_connection_is_closed_in_every_phase() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_is_disconnected() {
-    let server = start(short_idle()).await;
-    let mut client = Client::connect(server.address).await;
-    client.send("GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    within(server.app.dropped.notified()).await;
-    server.stop().await;
-}
-
-#[tokio::test]
 async fn a_connection_without_a_byte_is_closed_sooner_than_an_idle_one() {
     let server = start(short_header()).await;
     let mut idle = Client::connect(server.address).await;
@@ -113,9 +104,7 @@ async fn a_connection_without_a_byte_is_closed_sooner_than_an_idle_one() {
 async fn connections_that_hold_places_do_not_keep_others_out() {
     let limits = Limits { max_connections: 20, spare_connections: 1, ..Limits::default() };
     let server = start(limits).await;
-    let mut busy = Client::connect(server.address).await;
-    busy.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    within(server.app.entered.acquire()).await.unwrap().forget();
+    let mut busy = server.busy_client().await;
     let mut holders = Vec::new();
     for nth in 0..200 {
         let mut holder = Client::connect(server.address).await;
@@ -135,9 +124,7 @@ async fn connections_that_hold_places_do_not_keep_others_out() {
 async fn a_full_server_still_answers_probes() {
     let limits = Limits { max_connections: 1, spare_connections: 1, ..Limits::default() };
     let server = start(limits).await;
-    let mut first = Client::connect(server.address).await;
-    first.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    within(server.app.entered.acquire()).await.unwrap().forget();
+    let first = server.busy_client().await;
 
     let mut spare = Client::connect(server.address).await;
     assert_eq!(spare.get("/health").await.status, 200);

@@ -66,9 +66,7 @@ fn signal(child: &Child, signal: Signal) {
 #[tokio::test]
 async fn sigterm_ends_streams_and_the_log_is_json() {
     let (mut child, address) = spawn(Stdio::piped());
-    let mut stream = Client::connect(address).await;
-    stream.send("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    stream.until(b"begun\n").await;
+    let mut stream = Client::begun(address, "/stream").await;
     assert_eq!(get(address, "/panic").await.status, 500);
 
     signal(&child, Signal::TERM);
@@ -89,9 +87,7 @@ async fn sigterm_ends_streams_and_the_log_is_json() {
 #[tokio::test]
 async fn sighup_ends_the_process_as_sigterm_does() {
     let (mut child, address) = spawn(Stdio::null());
-    let mut stream = Client::connect(address).await;
-    stream.send("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    stream.until(b"begun\n").await;
+    let mut stream = Client::begun(address, "/stream").await;
     signal(&child, Signal::HUP);
     // Under nohup, the tests and the child ignore SIGHUP.
     if is_ignored(Signal::HUP) {
@@ -105,9 +101,7 @@ async fn sighup_ends_the_process_as_sigterm_does() {
 #[tokio::test]
 async fn the_process_exits_at_once_on_a_second_sigint() {
     let (mut child, address) = spawn(Stdio::null());
-    let mut stuck = Client::connect(address).await;
-    stuck.send("GET /stubborn HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    stuck.until(b"begun\n").await;
+    let _stuck = Client::begun(address, "/stubborn").await;
     let mut idle = Client::connect(address).await;
     assert_eq!(idle.get("/hello").await.status, 200);
     signal(&child, Signal::INT);

@@ -21,6 +21,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::client::Client;
+
 /// The maximum size of a body that `/echo` accepts, in bytes.
 pub(crate) const ECHO_CAP: usize = 100_000;
 
@@ -187,6 +189,14 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// A client whose request waits in `/slow`.
+    pub(crate) async fn busy_client(&self) -> Client {
+        let mut client = Client::connect(self.address).await;
+        client.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        within(self.app.entered.acquire()).await.unwrap().forget();
+        client
+    }
+
     /// Triggers the shutdown and waits for `serve` to return.
     pub(crate) async fn stop(self) {
         self.shutdown.trigger();

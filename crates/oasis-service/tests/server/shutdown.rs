@@ -15,9 +15,7 @@ async fn a_request_in_flight_is_answered_during_the_shutdown() {
     let server = start(Limits::default()).await;
     let mut idle = Client::connect(server.address).await;
     assert_eq!(idle.get("/hello").await.status, 200);
-    let mut client = Client::connect(server.address).await;
-    client.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    within(server.app.entered.acquire()).await.unwrap().forget();
+    let mut client = server.busy_client().await;
 
     server.shutdown.trigger();
     assert!(idle.end().await.is_empty());
@@ -35,9 +33,7 @@ async fn a_request_in_flight_is_answered_during_the_shutdown() {
 #[tokio::test]
 async fn the_shutdown_ends_an_endless_body_with_a_final_chunk() {
     let server = start(Limits::default()).await;
-    let mut client = Client::connect(server.address).await;
-    client.send("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    client.until(b"begun\n").await;
+    let mut client = Client::begun(server.address, "/stream").await;
     server.shutdown.trigger();
     assert!(client.end().await.ends_with(b"\r\n0\r\n\r\n"));
     server.stop().await;
@@ -47,9 +43,7 @@ async fn the_shutdown_ends_an_endless_body_with_a_final_chunk() {
 async fn a_body_that_never_ends_is_dropped_after_the_drain_time() {
     let limits = Limits { drain: Duration::from_millis(100), ..Limits::default() };
     let server = start(limits).await;
-    let mut client = Client::connect(server.address).await;
-    client.send("GET /stubborn HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    client.until(b"begun\n").await;
+    let mut client = Client::begun(server.address, "/stubborn").await;
     let app = Arc::clone(&server.app);
     server.stop().await;
     // The body must be dropped before `serve` returns, not some time later.

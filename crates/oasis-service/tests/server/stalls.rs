@@ -52,11 +52,13 @@ async fn an_http2_stream_that_is_not_read_is_reset_despite_pings() {
 
 #[tokio::test]
 async fn an_http1_connection_that_is_not_read_is_closed() {
-    let server = start(short_stall()).await;
-    let mut client = Client::connect(server.address).await;
-    client.send("GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    within(server.app.dropped.notified()).await;
-    server.stop().await;
+    for limits in [short_stall(), Limits { idle_timeout: SHORT, ..Limits::default() }] {
+        let server = start(limits).await;
+        let mut client = Client::connect(server.address).await;
+        client.send("GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        within(server.app.dropped.notified()).await;
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use oasis_core::Ts;
 
 use super::param::{Param, Params};
 use super::query::{Order, PageQuery};
-use super::statement::{PageStatement, fields, limit_and_offset, rows_needed, time_bounds};
+use super::statement::{PageStatement, limit_and_offset, rows_needed, time_bounds, whole_rows};
 use super::walk::{IndexWalk, StatusAndSource};
 use crate::filter::Filter;
 
@@ -40,13 +40,7 @@ pub(super) fn among_newest(query: &PageQuery<'_>) -> Option<PageStatement> {
            SELECT count(*) < {budget} OR count(*) FILTER (WHERE {bounds}) >= {needed} AS settled \
            FROM newest_rows) "
     );
-    let page = format!(
-        "SELECT {fields}, e.meta FROM ( \
-           SELECT newest_rows.id FROM newest_rows WHERE {bounds} ORDER BY newest_rows.id DESC {limit} \
-         ) AS hit JOIN {{schema}}.oasis_events AS e ON e.id = hit.id WHERE (SELECT settled FROM settled)",
-        fields = fields("e"),
-    );
-    Some(PageStatement::of(query, params, &with, ", (SELECT settled FROM settled) AS settled", &page))
+    Some(PageStatement::if_settled(query, params, &with, &bounds, &limit))
 }
 
 /// The statement that finds a page with any bounds on `ts`. The SQL function `oasis_ids_between` finds the
@@ -72,15 +66,12 @@ pub(super) fn by_time_index(query: &PageQuery<'_>) -> Option<PageStatement> {
     }
     let mut arguments = vec![params.add(Param::Id(before)), params.add(Param::Id(rows_needed(query)))];
     arguments.extend(FIELDS.map(|field| params.add(Param::Accepted(named.remove(field)))));
-    let page = format!(
-        "SELECT {fields}, e.meta FROM ( \
-           SELECT timed.id FROM {{schema}}.oasis_ids_between({since}, {until}, {arguments}) AS timed (id) \
-           ORDER BY timed.id DESC {limit} \
-         ) AS hit JOIN {{schema}}.oasis_events AS e ON e.id = hit.id",
-        fields = fields("e"),
+    let page = whole_rows(&format!(
+        "SELECT timed.id FROM {{schema}}.oasis_ids_between({since}, {until}, {arguments}) AS timed (id) \
+         ORDER BY timed.id DESC {limit}",
         arguments = arguments.join(", "),
         limit = limit_and_offset(&mut params, query),
-    );
+    ));
     Some(PageStatement::of(query, params, "", "", &page))
 }
 

@@ -4,7 +4,7 @@
 
 use super::param::{Param, Params};
 use super::query::{Order, PageQuery};
-use super::statement::{PageStatement, fields, limit_and_offset, rows_needed};
+use super::statement::{PageStatement, limit_and_offset, rows_needed};
 use super::walk::IndexWalk;
 
 /// A smaller offset is read with the usual statement.
@@ -48,11 +48,5 @@ pub(super) fn among_newest(query: &PageQuery<'_>) -> Option<PageStatement> {
            FROM newest_rows) ",
         conditions = conditions.join(" AND "),
     );
-    let page = format!(
-        "SELECT {fields}, e.meta FROM ( \
-           SELECT newest_rows.id FROM newest_rows WHERE passes ORDER BY newest_rows.id DESC {limit} \
-         ) AS hit JOIN {{schema}}.oasis_events AS e ON e.id = hit.id WHERE (SELECT settled FROM settled)",
-        fields = fields("e"),
-    );
-    Some(PageStatement::of(query, params, &with, ", (SELECT settled FROM settled) AS settled", &page))
+    Some(PageStatement::if_settled(query, params, &with, "passes", &limit))
 }

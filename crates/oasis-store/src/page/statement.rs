@@ -42,14 +42,28 @@ impl PageStatement {
         } else {
             // Only the rows of the page are read whole, and not the rows that the offset skips.
             let found = walk.sql("e.id", &needed);
-            format!(
-                "SELECT {}, e.meta FROM ( \
-                   SELECT found.id FROM {found} WHERE {bound} ORDER BY found.place {direction} {limit} \
-                 ) AS hit JOIN {{schema}}.oasis_events AS e ON e.id = hit.id",
-                fields("e")
-            )
+            whole_rows(&format!(
+                "SELECT found.id FROM {found} WHERE {bound} ORDER BY found.place {direction} {limit}"
+            ))
         };
         Self::of(query, params, "", "", &page)
+    }
+
+    /// A statement that looks for the page in the rows of `newest_rows` that pass a condition. `with` defines
+    /// `newest_rows`, and `settled`, which says whether these rows complete the page. The column `settled` of
+    /// the result has the same value.
+    pub(super) fn if_settled(
+        query: &PageQuery<'_>,
+        params: Params,
+        with: &str,
+        passes: &str,
+        limit: &str,
+    ) -> Self {
+        let ids = format!(
+            "SELECT newest_rows.id FROM newest_rows WHERE {passes} ORDER BY newest_rows.id DESC {limit}"
+        );
+        let page = format!("{} WHERE (SELECT settled FROM settled)", whole_rows(&ids));
+        Self::of(query, params, with, ", (SELECT settled FROM settled) AS settled", &page)
     }
 
     /// The statement that returns the rows that `page` selects, each with the state of the table. `meta` is
@@ -96,6 +110,12 @@ impl PageStatement {
 /// The columns of an event, qualified with `table`.
 pub(crate) fn fields(table: &str) -> String {
     COLUMNS.map(|field| format!("{table}.{field}")).join(", ")
+}
+
+/// SQL that selects the whole rows with the ids that `ids` selects.
+pub(super) fn whole_rows(ids: &str) -> String {
+    let fields = fields("e");
+    format!("SELECT {fields}, e.meta FROM ({ids}) AS hit JOIN {{schema}}.oasis_events AS e ON e.id = hit.id")
 }
 
 /// The bounds of `query` on time, as a condition on the column `ts`. `None` if the query has no such bounds.

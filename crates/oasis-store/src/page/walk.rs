@@ -62,18 +62,16 @@ impl IndexWalk {
             let values = params.add(Param::Texts(accepted));
             conditions.push(format!("(e.{field} = ANY({values})) IS TRUE"));
         }
-        if let Order::NewestFirst { before: Some(before) } = query.order {
-            let before = params.add(Param::Id(before));
-            conditions.push(format!("(e.id + 0) < {before}"));
-        }
-        let direction = direction(query.order);
-        let leading = LeadingFields::default();
-        Self { leading, conditions, bound: "true".to_owned(), id: "(e.id + 0)", direction }
+        Self::of_conditions(query, conditions, params)
     }
 
     /// A walk over all rows of the ticker. It starts at the bound of `query` and goes to older rows.
     pub(super) fn along_the_ticker(query: &PageQuery<'_>, params: &mut Params) -> Self {
-        let mut conditions = vec![TICKER.to_owned()];
+        Self::of_conditions(query, vec![TICKER.to_owned()], params)
+    }
+
+    /// A walk over the rows that pass these conditions, without leading fields.
+    fn of_conditions(query: &PageQuery<'_>, mut conditions: Vec<String>, params: &mut Params) -> Self {
         if let Order::NewestFirst { before: Some(before) } = query.order {
             let before = params.add(Param::Id(before));
             conditions.push(format!("(e.id + 0) < {before}"));

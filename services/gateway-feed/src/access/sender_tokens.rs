@@ -114,16 +114,13 @@ impl FromStr for SenderTokens {
 
     fn from_str(list: &str) -> Result<Self, BadTokens> {
         let mut parsed: Vec<(&str, Scope)> = Vec::new();
-        for (place, item) in auth::items(list).enumerate() {
+        for (place, item) in auth::token_items(list)?.enumerate() {
             let bad = |why| BadTokens::Item { number: place + 1, why };
             let (token, scope) = token(item).map_err(bad)?;
             if parsed.iter().any(|(other, of_other)| *other == token && *of_other != scope) {
                 return Err(bad("is in the list twice, with different names or sources"));
             }
             parsed.push((token, scope));
-        }
-        if parsed.is_empty() && !list.is_empty() {
-            return Err(BadList::NoToken.into());
         }
         let tokens = Tokens::new(parsed.iter().map(|(token, _)| *token)).map_err(BadList::from)?;
         Ok(Self { tokens, scopes: parsed.into_iter().map(|(_, scope)| scope).collect() })

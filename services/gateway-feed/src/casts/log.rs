@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use oasis_core::{Meta, Ts, is_name};
-use oasis_service::{ApiError, Query, Request, Response, connection_number, response};
+use oasis_service::{ApiError, Query, Request, Response, response};
 use oasis_store::{AuditQuery, AuditSummary, StoredEvent};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -125,7 +125,7 @@ impl Casts {
         let query = Query::parse(request.uri().query(), &["hours", "token"])?;
         let hours = params::number(&query, "hours", 1..=MAX_HOURS)?.unwrap_or(DEFAULT_HOURS);
         let since = Timestamp::now() - SignedDuration::from_hours(hours);
-        let turn = self.reads.take(connection_number(request), Cost::Dear).await?;
+        let turn = self.reads.take(request.body().connection(), Cost::Dear).await?;
         let sums = self.store.audit_summary(since).await.map_err(|error| unavailable(error.into()))?;
         drop(turn);
         response::json(StatusCode::OK, &Summary::new(Ts::clamped(since), sums))
@@ -157,7 +157,7 @@ impl Casts {
             before: params::number(&query, "before", 1..=i64::MAX)?,
             limit: limit + 1,
         };
-        let turn = self.reads.take(connection_number(request), Cost::Dear).await?;
+        let turn = self.reads.take(request.body().connection(), Cost::Dear).await?;
         let mut found = self.store.audit(&select).await.map_err(|error| unavailable(error.into()))?;
         drop(turn);
         let more = found.len() as i64 > limit;

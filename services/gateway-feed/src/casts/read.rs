@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use oasis_core::cast::CastId;
-use oasis_service::{ApiError, Query, Request, Response, connection_number, response};
+use oasis_service::{ApiError, Query, Request, Response, response};
 use serde::Serialize;
 
 use super::errors::{not_yours, unavailable};
@@ -73,7 +73,7 @@ impl Casts {
         let query = Query::parse(request.uri().query(), &["page", "limit", "token"])?;
         let page = params::number(&query, "page", 1..=LAST_PAGE)?.unwrap_or(1);
         let limit = params::number(&query, "limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
-        let turn = self.reads.take(connection_number(request), Cost::Cheap).await?;
+        let turn = self.reads.take(request.body().connection(), Cost::Cheap).await?;
         let found = self.store.casts(&viewer.user, (page - 1) * limit, limit).await;
         drop(turn);
         let found = found.map_err(|error| unavailable(error.into()))?;

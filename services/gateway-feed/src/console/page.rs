@@ -144,10 +144,8 @@ fn answer(document: &Content, status: StatusCode, headers: &HeaderMap) -> Respon
     // The address of the page may contain a token.
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
     // Other sites can neither reach the window of the page nor load the page into their own.
-    for (name, value) in
-        [("cross-origin-opener-policy", "same-origin"), ("cross-origin-resource-policy", "same-origin")]
-    {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    for name in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static("same-origin"));
     }
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
     answer

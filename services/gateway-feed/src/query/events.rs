@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, LINK};
 use oasis_core::{Meta, Task, Ticker, Ts, meta};
-use oasis_service::{ApiError, Query, Request, Response, connection_number, response};
+use oasis_service::{ApiError, Query, Request, Response, response};
 use oasis_store::{Columns, Filter, Order, PageQuery, Store, StoredEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -64,7 +64,7 @@ impl EventQueries {
         let named = Filter::FIELDS.iter().filter(|field| query.get(field.name).is_some()).count();
         let is_dear = offset > CHEAP_OFFSET || named > 1 || since.is_some() || until.is_some();
         let cost = if is_dear { Cost::Dear } else { Cost::Cheap };
-        let _turn = self.turns.take(connection_number(request), cost).await?;
+        let _turn = self.turns.take(request.body().connection(), cost).await?;
         let read = timeout(READ_WITHIN, self.store.page(&page)).await.map_err(|late| {
             ApiError::unavailable("late", "the query took too long", late)
                 .hint("ask for fewer rows, or page with `before` instead of `offset`")

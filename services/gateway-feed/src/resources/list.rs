@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use oasis_core::Vtid;
-use oasis_service::{ApiError, Query, Request, Response, connection_number, response};
+use oasis_service::{ApiError, Query, Request, Response, response};
 use serde::Serialize;
 
 use super::requests::Resources;
@@ -35,7 +35,7 @@ impl Resources {
             bad("vtid", "it is missing").hint("to follow resource events live, read /api/v1/events/stream")
         })?;
         let vtid = Vtid::parse(vtid).map_err(|why| bad("vtid", why))?;
-        let _turn = self.reads.take(connection_number(request), Cost::Dear).await?;
+        let _turn = self.reads.take(request.body().connection(), Cost::Dear).await?;
         let readable = Selection::of_limits(&viewer.limits);
         let (mut shown, mut before) = (Vec::new(), i64::MAX);
         for _ in 0..MOST_READS {

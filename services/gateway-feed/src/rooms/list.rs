@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use oasis_core::Task;
-use oasis_service::{ApiError, Query, Request, Response, connection_number, response};
+use oasis_service::{ApiError, Query, Request, Response, response};
 use oasis_store::RoomQuery;
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ impl Rooms {
         let vtid = query.get("vtid").map(|vtid| vtid.parse::<Task>());
         let vtid = vtid.transpose().map_err(|why| params::bad("vtid", why))?;
         let before = params::number(&query, "before", 0..=i64::MAX)?;
-        let turn = self.reads.take(connection_number(request), Cost::Cheap).await?;
+        let turn = self.reads.take(request.body().connection(), Cost::Cheap).await?;
         let page = self.store.rooms(&viewer.user, &RoomQuery { limit, before, vtid }).await;
         drop(turn);
         let page = page.map_err(|error| unavailable(error.into()))?;

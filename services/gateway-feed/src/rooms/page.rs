@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, HeaderMap};
 use oasis_core::room::{AgentType, LogLevel, RoomId};
-use oasis_service::{ApiError, Query, Request, Response, connection_number, response};
+use oasis_service::{ApiError, Query, Request, Response, response};
 use oasis_store::{LineBound, LineQuery};
 use serde::Serialize;
 
@@ -58,7 +58,7 @@ impl Rooms {
         let has_filter =
             !query.levels.is_empty() || !query.agent_types.is_empty() || query.contains.is_some();
         let cost = if has_filter { Cost::Dear } else { Cost::Cheap };
-        let turn = self.reads.take(connection_number(request), cost).await?;
+        let turn = self.reads.take(request.body().connection(), cost).await?;
         let found = self.store.room_lines(&query).await.map_err(|error| unavailable(error.into()))?;
         drop(turn);
         // The right to read may have ended before the last line was written. So the right is checked again,
