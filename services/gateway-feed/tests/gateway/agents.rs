@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-use crate::client::{Block, Feed, get, post, send};
+use crate::client::{Block, Feed, get, pause, post, send};
 use crate::{Gateway, database, insert, postgres};
 
 const AGENTS: &str = "/api/v1/oasis/agents";
@@ -48,7 +48,7 @@ pub(crate) async fn until(address: SocketAddr, states: &[&str]) -> Vec<Value> {
                     return all;
                 }
             }
-            tokio::task::yield_now().await;
+            pause().await;
         }
     };
     match tokio::time::timeout(Duration::from_secs(60), reached).await {
@@ -169,6 +169,7 @@ async fn if_read_tokens_are_set_only_readers_with_a_token_see_the_agents() {
             assert_eq!(shown[0]["role"], "ann@example.com");
             break;
         }
+        pause().await;
     }
     gateway.stop().await;
 }
@@ -385,13 +386,17 @@ async fn no_agent_is_lost_while_the_tail_is_suspended() {
     // The agent's next ping is overdue, so the gateway reads the highest id of the table.
     let head_queries = "SELECT count(*) FROM pg_stat_activity \
                  WHERE datname = current_database() AND query LIKE 'SELECT greatest(%'";
-    while sql.query_one(head_queries, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
+    while sql.query_one(head_queries, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        pause().await;
+    }
     assert_eq!(until(gateway.address, &["late"]).await[0]["interval"], 1);
     kill_process(tail, Signal::CONT).unwrap();
     // After a slow query, the gateway counts the silence of all agents from zero again. The agent may
     // therefore be shown as working before the tail has read the ping. So the test also waits for the id of
     // the ping.
-    while until(gateway.address, &["working"]).await[0]["last_id"] != pinged {}
+    while until(gateway.address, &["working"]).await[0]["last_id"] != pinged {
+        pause().await;
+    }
     assert_eq!(count(&sql, "ping.lost").await, 0);
     gateway.stop().await;
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::casts::{CASTS, change, open};
-use crate::client::Feed;
+use crate::client::{Feed, pause};
 use crate::credentials::{api_key, store};
 use crate::random::Random;
 use crate::room_model::{Credential, LATE};
@@ -254,7 +254,7 @@ impl Round {
                 let Seen { statuses, answers, text, .. } = &*client.seen.lock().unwrap();
                 panic!("{user}, {:?}: {statuses:?}, not {expected:?}; {answers:?}; {text}", client.cast);
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            pause().await;
         }
         client.task.abort();
         let seen = client.seen.lock().unwrap();
@@ -292,7 +292,7 @@ async fn play(seed: u64, gateways: &mut [Gateway; 2], store: &Store, url: &str) 
         };
         while !has_begun() {
             assert!(begin.elapsed() < SOON, "no connection");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            pause().await;
         }
     }
     let restart = random.one_in(3).then(|| random.below(CHANGES));

@@ -11,6 +11,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
 use crate::casts::{CASTS, Reader, change, open, read};
+use crate::client::pause;
 use crate::credentials::store;
 use crate::rooms::{SERVICE, call, gateway, token};
 use crate::{Gateway, database, insert, postgres};
@@ -55,7 +56,7 @@ async fn until_status(gateway: &Gateway, cast: &str, token: &str, status: &str) 
             return found;
         }
         assert!(began.elapsed() < Duration::from_secs(20), "{cast} is not {status}: {found}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        pause().await;
     }
 }
 
@@ -240,7 +241,7 @@ async fn each_cast_ends_where_its_run_ended() {
                 break;
             }
             assert!(began.elapsed() < Duration::from_secs(20), "{found}: expected {expected}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            pause().await;
         }
     }
     // No status goes back on any stream.

@@ -78,6 +78,12 @@ fn described<'a>(
     oasis_contract::Answer { method, target, status: status.as_u16(), content_type }
 }
 
+/// The pause before a test asks again whether something has happened. Without it, a test that waits takes a
+/// processor from the others, whose gateways then reach their time limits.
+pub(crate) async fn pause() {
+    tokio::time::sleep(Duration::from_millis(5)).await;
+}
+
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
     send(address, "GET", path, &[], "").await
 }

@@ -9,7 +9,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::client::{Feed, send};
+use crate::client::{Feed, pause, send};
 use crate::rooms::{Log, SECRET, SERVICE, call, gateway, line, open_room, token, write};
 use crate::{Gateway, database};
 
@@ -52,7 +52,7 @@ async fn status(gateway: &Gateway, query: &str, headers: &[(&str, &str)]) -> u16
         if answer.status != StatusCode::SERVICE_UNAVAILABLE {
             return answer.status.as_u16();
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        pause().await;
     }
 }
 
@@ -223,7 +223,7 @@ async fn a_revoked_user_loses_old_tokens_and_keys_but_not_new_ones() {
     let revocation = Revocation::User { sub: "ann".into(), before: now, until: None };
     assert_eq!(store.revoke(&revocation).await.unwrap(), 1, "one key was revoked");
     assert_eq!([log.closed().await, by_key.closed().await], ["revoked", "revoked"]);
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    pause().await;
     let new = api_key(&store, "k2", "ann", None).await;
     for (credential, expected) in [(&old, 401), (&key, 401), (&new, 200)] {
         let answer = call(gateway.address, "GET", "/api/v1/rooms/r/logs", credential, Value::Null).await;

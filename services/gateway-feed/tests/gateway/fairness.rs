@@ -7,7 +7,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::client::{Feed, get};
+use crate::client::{Feed, get, pause};
 use crate::{Gateway, database};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,15 +18,21 @@ async fn a_gateway_without_a_place_for_a_subscriber_is_not_ready() {
         let answer = get(gateway.address, "/ready").await;
         (answer.status.as_u16(), answer.json()["reasons"].clone())
     };
-    while ready().await.0 != 200 {}
+    while ready().await.0 != 200 {
+        pause().await;
+    }
     let mut feed = Feed::open(gateway.address, "", &[]).await;
     feed.connected().await;
     let full = "as many clients as MAX_SUBSCRIBERS allows follow the ticker";
-    while ready().await != (503, json!([full])) {}
+    while ready().await != (503, json!([full])) {
+        pause().await;
+    }
     let refused = get(gateway.address, "/api/v1/devhub/feed").await;
     assert_eq!((refused.status.as_u16(), refused.error().0.as_str()), (503, "overloaded"));
     drop(feed);
-    while ready().await.0 != 200 {}
+    while ready().await.0 != 200 {
+        pause().await;
+    }
     gateway.stop().await;
 }
 

@@ -5,13 +5,13 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
 use oasis_core::TICKER_FIELDS;
 use oasis_postgres::testing;
 
-use crate::client::{Block, Feed, get, send};
+use crate::client::{Block, Feed, get, pause, send};
 use crate::{Gateway, database, insert, postgres};
 
 /// Waits until the gateway has read the table.
 async fn ready(gateway: &Gateway) {
     while get(gateway.address, "/ready").await.status != 200 {
-        tokio::task::yield_now().await;
+        pause().await;
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::client::{Feed, get, send};
+use crate::client::{Feed, get, pause, send};
 use crate::process::{Process, binary, finished};
 use crate::{Gateway, database};
 
@@ -50,7 +50,7 @@ async fn status(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> u1
             return answer.status.as_u16();
         }
         assert!(Instant::now() < deadline, "{:?}", answer.body);
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        pause().await;
     }
 }
 

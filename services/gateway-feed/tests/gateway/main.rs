@@ -46,7 +46,6 @@ mod writers;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use clap::Parser;
 use gateway_feed::Config;
@@ -72,9 +71,7 @@ struct Gateway {
 async fn bind(address: SocketAddr) -> TcpListener {
     loop {
         match TcpListener::bind(address).await {
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                tokio::time::sleep(Duration::from_millis(5)).await
-            }
+            Err(error) if error.kind() == ErrorKind::AddrInUse => client::pause().await,
             bound => return bound.unwrap(),
         }
     }

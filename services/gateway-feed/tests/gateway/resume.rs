@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use oasis_postgres::testing;
 use tokio::task::JoinHandle;
 
-use crate::client::{Block, Feed};
+use crate::client::{Block, Feed, pause};
 use crate::{Gateway, database, insert, postgres};
 
 /// Writes at least `count` events in small transactions. Reconnects and continues after a crash of the
@@ -19,7 +19,7 @@ fn write(url: &str, count: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<i64>>
         let mut ids = Vec::new();
         while ids.len() < count && !stop.load(Ordering::Relaxed) {
             let Ok((client, connection)) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await else {
-                tokio::task::yield_now().await;
+                pause().await;
                 continue;
             };
             tokio::spawn(connection);
@@ -41,7 +41,7 @@ fn write(url: &str, count: usize, stop: Arc<AtomicBool>) -> JoinHandle<Vec<i64>>
 /// connection fails.
 async fn session(address: SocketAddr, cursor: &mut i64, seen: &mut Vec<i64>, events: usize) {
     if tokio::net::TcpStream::connect(address).await.is_err() {
-        tokio::task::yield_now().await;
+        pause().await;
         return;
     }
     let mut feed = Feed::open(address, "", &[("last-event-id", &cursor.to_string())]).await;

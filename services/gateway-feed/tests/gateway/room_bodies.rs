@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::client::pause;
 use crate::credentials::store;
 use crate::database;
 use crate::rooms::{SERVICE, call, gateway, line, open_room, token};
@@ -111,7 +112,9 @@ async fn a_user_who_is_revoked_while_the_body_arrives_writes_nothing() {
     let store = store(&db.url);
     let before = oasis_core::Ts::clamped(jiff::Timestamp::now());
     store.revoke(&Revocation::User { sub: "ann".into(), before, until: None }).await.unwrap();
-    while call(gateway.address, "GET", "/api/v1/rooms/r", &ann, Value::Null).await.status != 401 {}
+    while call(gateway.address, "GET", "/api/v1/rooms/r", &ann, Value::Null).await.status != 401 {
+        pause().await;
+    }
     for request in [put, post] {
         let (status, body) = request.end().await;
         assert_eq!((status, &body["error"]["code"]), (401, &json!("bad_token")), "{body}");

@@ -1,12 +1,11 @@
 //! Tests rooms while the database is not available: open streams stay open, and new viewers wait.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use oasis_postgres::testing;
 use serde_json::json;
 
-use crate::client::{get, send};
+use crate::client::{get, pause, send};
 use crate::postgres;
 use crate::room_servers::insert_row;
 use crate::rooms::{Log, gateway, open_room, token};
@@ -28,7 +27,7 @@ async fn streams_outlive_an_outage_of_the_database_and_get_each_line_once() {
     cluster.kill().unwrap();
     // A backend may answer for a moment after the kill.
     while get(gateway.address, "/ready").await.status == 200 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        pause().await;
     }
 
     // These viewers connect while the gateway cannot decide whether they may read.

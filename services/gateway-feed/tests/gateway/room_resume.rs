@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::client::{Block, Feed};
+use crate::client::{Block, Feed, pause};
 use crate::database;
 use crate::process::Process;
 use crate::rooms::{SECRET, SERVICE, gateway, line, open_room, token, write};
@@ -39,7 +38,7 @@ async fn view(room: usize, addresses: [SocketAddr; 2], drops: Arc<AtomicUsize>) 
     for connection in room.. {
         let headers = [("authorization", bearer.as_str()), ("last-event-id", cursor.as_str())];
         let Some(mut feed) = Feed::try_open_path(addresses[connection % 2], &path, &headers).await else {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            pause().await;
             continue;
         };
         assert_eq!(feed.status, 200);

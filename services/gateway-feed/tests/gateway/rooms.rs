@@ -1,14 +1,13 @@
 //! Tests rooms: the write API, the stream and the pages of a log, and who may read them.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use hyper::StatusCode;
 use oasis_core::Ts;
 use oasis_identity::{KeySource, Keys, NewToken, Rules};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Answer, Feed, get, send};
+use crate::client::{Answer, Feed, get, pause, send};
 use crate::{Gateway, database};
 
 pub(crate) const SECRET: &str = "only-for-tests-only-for-tests-only-for-tests";
@@ -65,7 +64,7 @@ pub(crate) async fn call_with(
         if answer.status != StatusCode::SERVICE_UNAVAILABLE {
             return answer;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        pause().await;
     }
 }
 
