@@ -13,7 +13,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use deploy_watcher::fake::FakeLogging;
 use heartbeat_agent::Destination;
-use oasis_service::{Shutdown, telemetry};
+use oasis_service::{Listeners as Guarded, LocalHosts, Shutdown, telemetry};
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -117,10 +117,14 @@ async fn serve(
     let database = database.clone();
     let reading_is_guarded = !configs.gateway.read_tokens.is_empty();
     let mut services = JoinSet::new();
-    services.spawn(gateway_feed::run(configs.gateway, listeners.gateway, shutdown.clone()));
+    // Any web page may try to read from services of this machine. webhook-ingest only takes signed
+    // deliveries, and these may arrive through a tunnel with a name of its own.
+    let hosts = is_loopback(&args.host).then(|| LocalHosts { more: args.allow_host.clone() });
+    let guarded = |listener: TcpListener| Guarded { hosts: hosts.clone(), ..listener.into() };
+    services.spawn(gateway_feed::run(configs.gateway, guarded(listeners.gateway), shutdown.clone()));
     services.spawn(webhook_ingest::run(configs.webhooks, listeners.webhooks, shutdown.clone()));
     if let (Some(config), Some(listener)) = (configs.deploys, listeners.deploys) {
-        services.spawn(deploy_watcher::run(config, listener, shutdown.clone()));
+        services.spawn(deploy_watcher::run(config, guarded(listener), shutdown.clone()));
     }
     let _announcement = announce(args);
     // An error is ignored, so the services continue if standard output is closed (`| head`) or the disk is

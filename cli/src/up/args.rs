@@ -30,6 +30,10 @@ pub(crate) struct Args {
     /// Address to listen on; any address except a loopback address opens the ports to other machines
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1", value_parser = parse_host)]
     pub(super) host: String,
+    /// Another name under which browsers and tools reach gateway-feed and deploy-watcher, for example through
+    /// a tunnel. On a loopback address, only localhost and IP addresses are accepted otherwise. Repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow_host: Vec<String>,
     /// Port of gateway-feed; webhook-ingest and deploy-watcher use the next two ports
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=65533))]

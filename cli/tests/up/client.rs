@@ -57,6 +57,12 @@ pub(crate) async fn push(port: u16, secret: &str, sha: &str) -> (u16, Value) {
     (head.status.as_u16(), serde_json::from_slice(&body).unwrap())
 }
 
+/// The status of a request to the health check, whose header `Host` has this name.
+pub(crate) async fn health(port: u16, host: &str) -> u16 {
+    let request = Request::get("/health").header("host", host).body(Full::default()).unwrap();
+    exchange(port, request).await.unwrap().status().as_u16()
+}
+
 /// Whether the gateway on this port is ready.
 pub(crate) async fn is_ready(port: u16) -> bool {
     let Ok(stream) = TcpStream::connect(("127.0.0.1", port)).await else { return false };

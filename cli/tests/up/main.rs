@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use client::{Feed, is_ready, push};
+use client::{Feed, health, is_ready, push};
 use process::{ENDS_WITHIN, Home, LIMIT, POLL, Up, runs};
 use rustix::process::{Signal, kill_process};
 
@@ -113,7 +113,13 @@ async fn a_second_instance_needs_other_ports_and_shares_the_database() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demo_keeps_sending_events() {
     let home = Home::new();
-    let up = home.up(&["--demo"]);
+    let up = home.up(&["--demo", "--allow-host", "dev.example"]);
+    // A page whose name points to this machine may only use webhook-ingest, which checks signatures.
+    for (nth, evil) in [(0, 403), (1, 200), (2, 403)] {
+        for (host, status) in [("evil.example", evil), ("dev.example", 200), ("localhost", 200)] {
+            assert_eq!(health(home.port + nth, host).await, status, "{nth} {host}");
+        }
+    }
     let (mut feed, _) = Feed::open(home.port).await;
     let deadline = Instant::now() + LIMIT;
     let mut seen = BTreeSet::new();

@@ -39,9 +39,15 @@ pub trait App: Send + Sync + 'static {
     /// ready.
     fn ready(&self) -> impl Future<Output = Result<(), NotReady>> + Send;
 
-    /// Additional members of the answer to `/ready`. The answer is public, so these members must not contain
-    /// secrets.
-    fn details(&self) -> Map<String, Value> {
+    /// What the sender of a request may see of the inside of the service. Without an own rule, everyone may
+    /// read the metrics, but only a client on the same machine sees why the service is not ready.
+    fn inside(&self, _request: &Request) -> Inside {
+        Inside::Metrics
+    }
+
+    /// Additional members of the answer to `/ready`, for a client that may see this much. They must not
+    /// contain secrets.
+    fn details(&self, _inside: Inside) -> Map<String, Value> {
         Map::new()
     }
 
@@ -54,7 +60,20 @@ pub trait App: Send + Sync + 'static {
     fn decorate(&self, _route: &Self::Route, _context: &RequestContext, _headers: &mut HeaderMap) {}
 }
 
-/// The reasons why a service cannot do its job. `/ready` shows the reasons, so they must not contain secrets.
+/// What the sender of a request may see of the inside of a service. A client on the same machine may see all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inside {
+    /// The metrics, and the reasons why the service is not ready.
+    All,
+    /// Only the metrics.
+    Metrics,
+    /// Nothing, because the service needs a token, and the request has none.
+    Nothing,
+}
+
+/// The reasons why a service cannot do its job. The reasons name roles and sessions of the database. So
+/// `/ready` shows them only to those who may see the inside of the service ([`Inside`]), and the log has
+/// them. They must not contain secrets.
 #[derive(Debug, Default)]
 pub struct NotReady {
     /// One sentence for each reason.

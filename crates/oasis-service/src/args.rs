@@ -10,10 +10,8 @@ use std::net::TcpStream;
 use std::num::NonZero;
 use std::time::Duration;
 
+use crate::{Limits, Listeners};
 use clap::Args;
-use tokio::net::TcpListener;
-
-use crate::Limits;
 
 pub use boolean::parse_boolean;
 pub use duration::{parse_duration, span};
@@ -32,6 +30,10 @@ pub struct ServiceArgs<const PORT: u16> {
     #[arg(long, env = "PORT", default_value = text_of(PORT))]
     pub port: u16,
 
+    /// Port for the metrics. Without this setting, `/metrics` is on --port
+    #[arg(long, env = "METRICS_PORT", value_name = "PORT")]
+    pub metrics_port: Option<u16>,
+
     /// What to log, such as `info` or `warn,gateway_feed=debug`
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log: String,
@@ -40,6 +42,12 @@ pub struct ServiceArgs<const PORT: u16> {
     /// proxy, all clients have the address of the proxy. Without this setting, the number is not limited
     #[arg(long, env = "MAX_CONNECTIONS_PER_CLIENT", value_name = "N")]
     pub max_connections_per_client: Option<NonZero<usize>>,
+
+    /// How long a connection without traffic stays open. Must be longer than a load balancer keeps its
+    /// connections; Google's keeps them for 600 s
+    #[arg(long, env = "KEEP_ALIVE", value_name = "DURATION", default_value = "75s",
+          value_parser = keep_alive)]
+    pub keep_alive: Duration,
 
     /// Check whether the service that listens on --host and --port is ready, and exit. If the service is not
     /// ready, print the reasons and exit with code 1. Useful in container images without a shell
@@ -79,16 +87,33 @@ impl<const PORT: u16> ServiceArgs<PORT> {
 
     /// The default limits, with those of the flags.
     pub fn limits(&self) -> Limits {
-        Limits { max_connections_per_client: self.max_connections_per_client, ..Limits::default() }
+        Limits {
+            max_connections_per_client: self.max_connections_per_client,
+            idle_timeout: self.keep_alive,
+            ..Limits::default()
+        }
     }
 
-    /// Listens on this host and port.
+    /// Listens on this host, on the port for requests and on the port for the metrics.
     ///
     /// # Errors
     /// [`BindError`]. The message says what to do.
-    pub async fn bind(&self) -> Result<TcpListener, BindError> {
-        bind(&self.host, self.port).await
+    pub async fn bind(&self) -> Result<Listeners, BindError> {
+        let requests = bind(&self.host, self.port).await?;
+        let metrics = match self.metrics_port {
+            Some(port) => Some(bind(&self.host, port).await?),
+            None => None,
+        };
+        Ok(Listeners { metrics, ..Listeners::from(requests) })
     }
+}
+
+/// The shortest time for --keep-alive. A stream may be silent for 15 s, and a handler may need some seconds.
+const MIN_KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+fn keep_alive(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text)?;
+    if time < MIN_KEEP_ALIVE { Err("expected at least 30s".to_owned()) } else { Ok(time) }
 }
 
 /// The port as text. clap requires `'static` defaults, so the construction of a command leaks a few bytes.
@@ -118,5 +143,13 @@ mod tests {
         assert_eq!(parsed(&["--port", "1"]).service.port, 1);
         let help = Cli::command().render_help().to_string();
         assert!(help.contains("[default: 8081]"), "{help}");
+    }
+
+    #[test]
+    fn a_keep_alive_is_longer_than_the_pauses_of_a_stream() {
+        assert_eq!(parsed(&[]).service.limits().idle_timeout, Duration::from_secs(75));
+        assert_eq!(parsed(&["--keep-alive", "620s"]).service.limits().idle_timeout, Duration::from_secs(620));
+        let refused = parse_from::<Cli>(["test", "--keep-alive", "20s"]).err().unwrap().to_string();
+        assert!(refused.contains("expected at least 30s"), "{refused}");
     }
 }

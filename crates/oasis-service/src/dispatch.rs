@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use hyper::body::Body as _;
 use hyper::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, StatusCode, Version};
 use oasis_core::chain;
@@ -104,6 +105,15 @@ async fn answer<A: App>(
     request: Request,
 ) -> Result<Response, ApiError> {
     check_headers(&request)?;
+    if let Some(hosts) = &server.hosts
+        && !hosts.accept(request.uri(), request.headers())
+    {
+        return Err(ApiError::forbidden(
+            "host_not_allowed",
+            "header `Host`: this is no name of this machine",
+        )
+        .hint("use http://localhost, or start `oasis up` with --allow-host NAME"));
+    }
     if let Some(answer) = probes::answer(server, &request, context).await {
         return answer;
     }
@@ -121,7 +131,7 @@ async fn answer<A: App>(
 ///
 /// # Errors
 /// 400 if an HTTP/1.1 request has no header `Host` or several (RFC 9112, section 3.2); 415 if the body is
-/// compressed or encoded in another way, because no route decodes it.
+/// compressed or encoded in another way, or if its text is not in UTF-8, because no route decodes it.
 fn check_headers(request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
     let hosts = headers.get_all(HOST).iter().count();
@@ -131,10 +141,27 @@ fn check_headers(request: &Request) -> Result<(), ApiError> {
     let is_plain = |name, plain: &str| {
         headers.get_all(name).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(plain.as_bytes()))
     };
-    if is_plain(CONTENT_ENCODING, "identity") && is_plain(TRANSFER_ENCODING, "chunked") {
+    if !(is_plain(CONTENT_ENCODING, "identity") && is_plain(TRANSFER_ENCODING, "chunked")) {
+        let error = ApiError::unsupported_media_type("the body is encoded");
+        return Err(error.hint("send the body without an encoding"));
+    }
+    if headers.get_all(CONTENT_TYPE).iter().all(|value| is_utf8(value.as_bytes())) {
         return Ok(());
     }
-    Err(ApiError::unsupported_media_type("the body is encoded").hint("send the body without an encoding"))
+    Err(ApiError::unsupported_media_type("the charset of the body is not UTF-8").hint("send UTF-8"))
+}
+
+/// Whether a media type has no parameter `charset`, or one whose texts are also valid UTF-8.
+fn is_utf8(media_type: &[u8]) -> bool {
+    media_type.split(|byte| *byte == b';').skip(1).all(|parameter| {
+        let Some(at) = parameter.iter().position(|byte| *byte == b'=') else { return true };
+        let charset = parameter[at + 1..].trim_ascii();
+        let charset =
+            charset.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(charset);
+        let accepted: [&[u8]; 3] = [b"utf-8", b"utf8", b"us-ascii"];
+        !parameter[..at].trim_ascii().eq_ignore_ascii_case(b"charset")
+            || accepted.iter().any(|name| charset.eq_ignore_ascii_case(name))
+    })
 }
 
 /// Removes the body of an answer to HEAD, but keeps the body's length as `Content-Length`. Otherwise, hyper

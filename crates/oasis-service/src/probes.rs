@@ -1,18 +1,22 @@
 //! The probes: endpoints that the server answers for every service.
 //!
 //! - `GET /health` returns 200 while the process is alive.
-//! - `GET /ready` returns 200 if the service can do its job now, or 503 with the reasons.
-//! - `GET /metrics` returns the metrics as Prometheus text.
+//! - `GET /ready` returns 200 if the service can do its job now, else 503. Some clients also get the reasons.
+//! - `GET /metrics` returns the metrics as Prometheus text. The service may have a port of its own for them.
 
-use hyper::header::{CACHE_CONTROL, HeaderValue};
+use hyper::header::{AUTHORIZATION, CACHE_CONTROL, FORWARDED, HeaderMap, HeaderValue, VIA};
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::server::Server;
-use crate::{ApiError, App, Request, RequestContext, Response, meters, response};
+use crate::{ApiError, App, Inside, Request, RequestContext, Response, meters, response};
 
 pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", "/metrics"];
+
+/// The reason that everyone may read.
+const HIDDEN: &str = "the log of the service has the reasons; this answer has them for a client on the same \
+                      machine, or with one of READ_TOKENS";
 
 /// Answers a probe. Returns `None` if the path does not belong to a probe.
 pub(crate) async fn answer<A: App>(
@@ -25,10 +29,12 @@ pub(crate) async fn answer<A: App>(
     if request.method() != Method::GET {
         return Some(Err(ApiError::method_not_allowed("GET, HEAD")));
     }
+    let inside =
+        || if is_local(request.headers(), context) { Inside::All } else { server.app.inside(request) };
     let answer = match path {
         "/health" => health::<A>(),
-        "/ready" => ready(server).await,
-        _ => Ok(response::content(StatusCode::OK, "text/plain; version=0.0.4", meters::install().render())),
+        "/ready" => ready(server, inside()).await,
+        _ => metrics(server, inside(), request.headers()),
     };
     Some(answer.map(|mut response| {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -36,12 +42,22 @@ pub(crate) async fn answer<A: App>(
     }))
 }
 
+/// Whether the client runs on this machine. A request that a proxy has forwarded can come from anywhere.
+fn is_local(headers: &HeaderMap, context: &RequestContext) -> bool {
+    let is_forwarded = headers.contains_key(FORWARDED)
+        || headers.contains_key(VIA)
+        || ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
+            .iter()
+            .any(|name| headers.contains_key(*name));
+    context.peer().ip().is_loopback() && !is_forwarded
+}
+
 fn health<A: App>() -> Result<Response, ApiError> {
     let now = format!("{:.3}", Timestamp::now());
     response::json(StatusCode::OK, &json!({ "ok": true, "service": A::NAME, "timestamp": now }))
 }
 
-async fn ready<A: App>(server: &Server<A>) -> Result<Response, ApiError> {
+async fn ready<A: App>(server: &Server<A>, inside: Inside) -> Result<Response, ApiError> {
     let mut reasons = server.readiness.reasons(&*server.app).await?;
     // This comes after the readiness check, because the shutdown may have begun during the check.
     if server.shutdown.is_triggered() {
@@ -51,12 +67,27 @@ async fn ready<A: App>(server: &Server<A>) -> Result<Response, ApiError> {
         reasons.push("no connection is free".to_owned());
     }
     // These members are inserted after the details of the app, so that they replace details of the same name.
-    let mut answer = server.app.details();
+    let mut answer = server.app.details(inside);
     answer.insert("ok".into(), reasons.is_empty().into());
     answer.insert("service".into(), A::NAME.into());
     if reasons.is_empty() {
         return response::json(StatusCode::OK, &answer);
     }
-    answer.insert("reasons".into(), reasons.into());
+    let shown = if inside == Inside::All { reasons } else { vec![HIDDEN.to_owned()] };
+    answer.insert("reasons".into(), shown.into());
     response::json(StatusCode::SERVICE_UNAVAILABLE, &answer)
+}
+
+fn metrics<A: App>(server: &Server<A>, inside: Inside, headers: &HeaderMap) -> Result<Response, ApiError> {
+    if server.metrics_elsewhere {
+        return Err(
+            ApiError::not_found().hint("this service has a port of its own for its metrics (METRICS_PORT)")
+        );
+    }
+    if inside == Inside::Nothing {
+        let code = if headers.contains_key(AUTHORIZATION) { "bad_token" } else { "token_missing" };
+        return Err(ApiError::unauthorized(code, "reading the metrics needs one of READ_TOKENS")
+            .hint("send the header Authorization: Bearer …, or use METRICS_PORT"));
+    }
+    Ok(response::content(StatusCode::OK, "text/plain; version=0.0.4", meters::install().render()))
 }

@@ -42,7 +42,20 @@ impl Readiness {
             Ok(Err(_)) => vec![format!("the readiness check took longer than {} s", READY_TIME.as_secs())],
             Err(panic) => return Err(ApiError::internal(panic)),
         };
+        let before = last.as_ref().map_or(&[][..], |(_, reasons)| reasons);
+        if before != reasons {
+            log(A::NAME, &reasons);
+        }
         *last = Some((Instant::now(), reasons.clone()));
         Ok(reasons)
+    }
+}
+
+/// Logs a change of the reasons, because `/ready` does not show them to everyone.
+fn log(service: &'static str, reasons: &[String]) {
+    if reasons.is_empty() {
+        tracing::info!(service, "ready");
+    } else {
+        tracing::warn!(service, reasons = reasons.join("; "), "not ready");
     }
 }

@@ -15,15 +15,20 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::args::listen;
 use crate::connection::drive;
 use crate::server::{Server, Spawner};
-use crate::{App, Limits, Shutdown, meters};
+use crate::{
+    ApiError, App, Limits, Listeners, NotReady, Request, RequestContext, Response, Shutdown, meters,
+};
 
 /// The time limit for aborted tasks to end.
 const KILL_GRACE: Duration = Duration::from_secs(1);
+/// The number of connections to the port for the metrics.
+const METRICS_CONNECTIONS: usize = 64;
 /// The time between two aggregations of the samples in histograms. A request for `/metrics` also aggregates
 /// the samples, but such requests may never come.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
-/// Serves `app` on `listener` until `shutdown` is triggered.
+/// Serves `app` until `shutdown` is triggered. If `listeners` have a socket for the metrics, only that one
+/// answers `/metrics`.
 ///
 /// The shutdown calls [`App::closing`] and closes the listener. Requests in flight may finish. The remaining
 /// connections are dropped after [`Limits::drain`]. Dropping the returned future stops the server at once.
@@ -32,7 +37,44 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// When the listener has no local address because its socket is not usable.
 pub async fn serve<A: App>(
     app: Arc<A>,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
+    limits: Limits,
+    shutdown: Shutdown,
+) -> io::Result<()> {
+    let mut listeners = listeners.into();
+    let Some(metrics) = listeners.metrics.take() else {
+        return serve_on(app, listeners, false, limits, shutdown).await;
+    };
+    let few = Limits { max_connections: METRICS_CONNECTIONS, ..limits.clone() };
+    let metrics = serve_on(Arc::new(Metrics), metrics.into(), false, few, shutdown.clone());
+    tokio::try_join!(serve_on(app, listeners, true, limits, shutdown), metrics)?;
+    Ok(())
+}
+
+/// The app on the port for the metrics. It has nothing but the probes.
+struct Metrics;
+
+impl App for Metrics {
+    const NAME: &'static str = "metrics";
+
+    type Route = ();
+
+    fn resolve(_path: &str) {}
+
+    async fn route(&self, _: &(), _: Request, _: &RequestContext) -> Result<Response, ApiError> {
+        Err(ApiError::not_found().hint("this port has only /metrics"))
+    }
+
+    async fn ready(&self) -> Result<(), NotReady> {
+        Ok(())
+    }
+}
+
+/// Serves `app` on the socket for requests. `metrics_elsewhere` says that another socket has the metrics.
+async fn serve_on<A: App>(
+    app: Arc<A>,
+    Listeners { requests: listener, hosts, .. }: Listeners,
+    metrics_elsewhere: bool,
     limits: Limits,
     shutdown: Shutdown,
 ) -> io::Result<()> {
@@ -54,7 +96,7 @@ pub async fn serve<A: App>(
     let _kill_on_drop = kill.clone().drop_guard();
     let spawner =
         Spawner { stall_timeout: limits.stall_timeout, streams: streams.clone(), kill: kill.clone() };
-    let server = Arc::new(Server::new(app, limits, shutdown, spawner));
+    let server = Arc::new(Server { metrics_elsewhere, hosts, ..Server::new(app, limits, shutdown, spawner) });
     tracing::info!(service = A::NAME, %address, open, "listening");
 
     // Dropping the set aborts the connections.

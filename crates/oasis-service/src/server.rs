@@ -14,7 +14,7 @@ use crate::budget::Budget;
 use crate::connections::Connections;
 use crate::readiness::Readiness;
 use crate::stall::Watched;
-use crate::{App, Limits, Shutdown, meters};
+use crate::{App, Limits, LocalHosts, Shutdown, meters};
 
 /// The number of bytes that a connection may buffer in each direction.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -32,6 +32,10 @@ pub(crate) struct Server<A> {
     pub(crate) http2: http2::Builder<Spawner>,
     pub(crate) readiness: Readiness,
     pub(crate) connections: Arc<Connections>,
+    /// Whether the metrics have a port of their own.
+    pub(crate) metrics_elsewhere: bool,
+    /// See [`Listeners::hosts`](crate::Listeners::hosts).
+    pub(crate) hosts: Option<LocalHosts>,
 }
 
 impl<A: App> Server<A> {
@@ -45,6 +49,8 @@ impl<A: App> Server<A> {
             http2: http2(&limits, spawner),
             readiness: Readiness::default(),
             connections: Connections::new(&limits, meters::connections_open(A::NAME)),
+            metrics_elsewhere: false,
+            hosts: None,
             limits,
             shutdown,
         }

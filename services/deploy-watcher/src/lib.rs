@@ -29,9 +29,8 @@ use jiff::{SignedDuration, Timestamp};
 use oasis_core::bridge::Mapping;
 use oasis_core::chain;
 use oasis_service::args::parse_duration;
-use oasis_service::{Limits, ServiceArgs, Shutdown, panics, serve};
+use oasis_service::{Limits, Listeners, ServiceArgs, Shutdown, panics, serve};
 use oasis_store::{DatabaseArgs, Store};
-use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
 
 use logs::gcloud::{self, CloudLogging};
@@ -140,20 +139,20 @@ pub async fn once(config: &Config) -> anyhow::Result<PollReport> {
     })
 }
 
-/// Serves on `listener` until `shutdown` is triggered. The database and Cloud Logging may be unreachable at
+/// Serves on `listeners` until `shutdown` is triggered. The database and Cloud Logging may be unreachable at
 /// any time, even at the start. While one of them is unreachable, polls fail.
 ///
 /// # Errors
 /// When GCP_PROJECT names too many projects, TLS to the database can't be set up as its URL requires, or
-/// `listener` is not usable.
-pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
+/// one of `listeners` is not usable.
+pub async fn run(config: Config, listeners: impl Into<Listeners>, shutdown: Shutdown) -> anyhow::Result<()> {
     let (store, watcher) = watcher(&config)?;
     let app = Arc::new(DeployWatcher { store, watcher });
     let polling =
         config.every.map(|every| tokio::spawn(keep_polling(Arc::clone(&app), every, shutdown.clone())));
     // The only clients are a scheduler and probes.
     let limits = Limits { max_connections: 256, ..config.service.limits() };
-    let served = serve(app, listener, limits, shutdown).await.context("serving");
+    let served = serve(app, listeners, limits, shutdown).await.context("serving");
     if let Some(polling) = polling {
         // A poll can be aborted at any point, because the next poll continues from the saved cursor.
         polling.abort();

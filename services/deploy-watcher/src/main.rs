@@ -16,6 +16,6 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let shutdown = Shutdown::on_signals()?;
-    let listener = config.service.bind().await?;
-    run(config, listener, shutdown).await
+    let listeners = config.service.bind().await?;
+    run(config, listeners, shutdown).await
 }

@@ -33,10 +33,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use oasis_service::{Limits, Shutdown, serve};
+use oasis_service::{Limits, Listeners, Shutdown, serve};
 use oasis_store::Store;
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -63,14 +62,14 @@ use crate::streams::rooms::RoomLogs;
 /// How long the last rows of the audit log may take at the end.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);
 
-/// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at the start and at
+/// Serves on `listeners` until `shutdown` is triggered. The database may be unavailable at the start and at
 /// any later time. Clients of a stream stay connected, and get their rows once the database is available
 /// again.
 ///
 /// # Errors
-/// When TLS to the database cannot be set up as the database URL requires, when `listener` is not usable,
-/// or when a background task ends.
-pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
+/// When TLS to the database cannot be set up as the database URL requires, when one of `listeners` is not
+/// usable, or when a background task ends.
+pub async fn run(config: Config, listeners: impl Into<Listeners>, shutdown: Shutdown) -> anyhow::Result<()> {
     // The library for tokens must get its cryptography before anything else uses the library.
     let keys = config.identity.keys().context("setting up the keys of JSON Web Tokens")?;
     let sessions = config.identity.sessions();
@@ -183,7 +182,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
         ..service_limits
     };
     let outcome = tokio::select! {
-        served = serve(Arc::new(app), listener, limits, shutdown) => served.context("serving requests"),
+        served = serve(Arc::new(app), listeners, limits, shutdown) => served.context("serving requests"),
         task = tasks.join_next() => {
             let which = "the tail, the streams' timer, the watcher of the agents, or the driver of casts";
             Err(anyhow::anyhow!("a background task ended ({which}): {task:?}"))

@@ -20,6 +20,6 @@ async fn main() -> anyhow::Result<()> {
     config.check()?;
     telemetry::init(NAME, &config.service.log)?;
     let shutdown = Shutdown::on_signals()?;
-    let listener = config.service.bind().await?;
-    run(config, listener, shutdown).await
+    let listeners = config.service.bind().await?;
+    run(config, listeners, shutdown).await
 }

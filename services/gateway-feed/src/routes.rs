@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
-use oasis_service::{ApiError, App, NotReady, Query, Request, RequestContext, Response, response};
+use oasis_service::{ApiError, App, Inside, NotReady, Query, Request, RequestContext, Response, response};
 use oasis_store::{Appender, Need, Store};
 use serde_json::{Map, Value};
 
@@ -154,8 +154,17 @@ impl App for Gateway {
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
     }
 
-    fn details(&self) -> Map<String, Value> {
-        self.streams.polls().map(|why| ("polls".to_owned(), why.into())).into_iter().collect()
+    fn inside(&self, request: &Request) -> Inside {
+        self.readers.inside(request)
+    }
+
+    fn details(&self, inside: Inside) -> Map<String, Value> {
+        let why = self.streams.polls().map(|why| match inside {
+            Inside::All => why,
+            // The reason can have an error of the database.
+            Inside::Metrics | Inside::Nothing => "notifications of the database do not work".to_owned(),
+        });
+        why.map(|why| ("polls".to_owned(), why.into())).into_iter().collect()
     }
 
     fn closing(&self) {

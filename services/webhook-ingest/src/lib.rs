@@ -16,9 +16,8 @@ use anyhow::Context;
 use clap::Parser;
 use oasis_core::Prefixes;
 use oasis_core::bridge::Mapping;
-use oasis_service::{Limits, Secret, ServiceArgs, Shutdown, serve};
+use oasis_service::{Limits, Listeners, Secret, ServiceArgs, Shutdown, serve};
 use oasis_store::{DatabaseArgs, Store};
-use tokio::net::TcpListener;
 
 use github::Rules;
 use modules::Modules;
@@ -76,12 +75,12 @@ fn secret(text: &str) -> Result<Secret, &'static str> {
     secret.ok_or("must not be empty")
 }
 
-/// Serves on `listener` until `shutdown` is triggered. The database may be unavailable at any time, even at
+/// Serves on `listeners` until `shutdown` is triggered. The database may be unavailable at any time, even at
 /// the start. While it is unavailable, deliveries are answered with 503.
 ///
 /// # Errors
-/// When TLS to the database cannot be set up as its URL requires, or `listener` is not usable.
-pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
+/// When TLS to the database cannot be set up as its URL requires, or one of `listeners` is not usable.
+pub async fn run(config: Config, listeners: impl Into<Listeners>, shutdown: Shutdown) -> anyhow::Result<()> {
     let store = Store::new(config.database, WebhookIngest::NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
     let previous = config.github_webhook_secret_previous.as_ref();
@@ -98,7 +97,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> a
     };
     // The clients are GitHub and a few tools, so fewer connections than the default are enough.
     let limits = Limits { max_connections: 4_096, ..config.service.limits() };
-    serve(Arc::new(app), listener, limits, shutdown).await.context("serving")
+    serve(Arc::new(app), listeners, limits, shutdown).await.context("serving")
 }
 
 #[cfg(test)]

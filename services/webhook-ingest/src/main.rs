@@ -12,6 +12,6 @@ async fn main() -> anyhow::Result<()> {
     }
     telemetry::init(WebhookIngest::NAME, &config.service.log)?;
     let shutdown = Shutdown::on_signals()?;
-    let listener = config.service.bind().await?;
-    run(config, listener, shutdown).await
+    let listeners = config.service.bind().await?;
+    run(config, listeners, shutdown).await
 }

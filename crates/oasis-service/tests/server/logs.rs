@@ -38,7 +38,7 @@ pub(crate) fn capture() {
     });
 }
 
-fn lines_about(request_id: &str) -> Vec<Value> {
+pub(crate) fn lines_about(request_id: &str) -> Vec<Value> {
     let text = String::from_utf8(LINES.lock().unwrap().clone()).unwrap();
     text.lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())

@@ -6,6 +6,7 @@ mod bodies;
 mod client;
 mod connections;
 mod logs;
+mod probes;
 mod process;
 mod routing;
 mod sample;

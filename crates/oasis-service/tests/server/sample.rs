@@ -13,7 +13,8 @@ use hyper::body::Frame;
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 use oasis_service::{
-    ApiError, App, Limits, NotReady, Query, Request, RequestContext, Response, Shutdown, response, serve,
+    ApiError, App, Inside, Limits, Listeners, NotReady, Query, Request, RequestContext, Response, Shutdown,
+    response, serve,
 };
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
@@ -120,7 +121,15 @@ impl App for Sample {
         if self.is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err(NotReady::because("not yet")) }
     }
 
-    fn details(&self) -> Map<String, Value> {
+    fn inside(&self, request: &Request) -> Inside {
+        match request.headers().get("authorization").map(HeaderValue::as_bytes) {
+            Some(b"Bearer reader") => Inside::All,
+            Some(_) => Inside::Nothing,
+            None => Inside::Metrics,
+        }
+    }
+
+    fn details(&self, _inside: Inside) -> Map<String, Value> {
         // The server must replace this `ok`, because an app must not override the server's `ok`.
         Map::from_iter([
             ("checks".into(), self.checks.load(Ordering::SeqCst).into()),
@@ -205,12 +214,21 @@ impl Running {
 }
 
 pub(crate) async fn start(limits: Limits) -> Running {
+    start_on(listener().await, limits).await
+}
+
+/// A socket on a free port.
+pub(crate) async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+pub(crate) async fn start_on(listeners: impl Into<Listeners>, limits: Limits) -> Running {
     super::logs::capture();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listeners = listeners.into();
+    let address = listeners.requests.local_addr().unwrap();
     let app = Sample::new();
     let shutdown = Shutdown::manual();
-    let task = tokio::spawn(serve(Arc::clone(&app), listener, limits, shutdown.clone()));
+    let task = tokio::spawn(serve(Arc::clone(&app), listeners, limits, shutdown.clone()));
     Running { address, app, shutdown, task }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use oasis_identity::Rejection;
-use oasis_service::{ApiError, Presented, Request, Tokens, bearer};
+use oasis_service::{ApiError, Inside, Presented, Request, Tokens, bearer};
 
 use super::callers::{Caller, Callers, in_query};
 use super::not_admitted::NotAdmitted;
@@ -38,6 +38,16 @@ impl Readers {
         match self.identify(request).await? {
             Some(viewer) => Ok(self.callers.check(&viewer).await?),
             None => Ok(()),
+        }
+    }
+
+    /// What the sender of a request may see of the inside of the gateway. Users may read the public stream,
+    /// but do not see the inside.
+    pub(crate) fn inside(&self, request: &Request) -> Inside {
+        match presented(request) {
+            Presented::Token(token) if self.tokens.accept(&token) => Inside::All,
+            _ if self.tokens.is_empty() => Inside::Metrics,
+            _ => Inside::Nothing,
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 use crate::client::{Block, Feed, get, pause, post, send};
-use crate::{Gateway, database, insert, postgres};
+use crate::{Gateway, database, insert, postgres, process};
 
 const AGENTS: &str = "/api/v1/oasis/agents";
 /// Inserts a ping with the given module and `meta` directly into the table.
@@ -384,11 +384,9 @@ async fn no_agent_is_lost_while_the_tail_is_suspended() {
     kill_process(tail, Signal::STOP).unwrap();
     let pinged = ping(gateway.address, "x", "in_progress", json!({ "interval": 60 })).await;
     // The agent's next ping is overdue, so the gateway reads the highest id of the table.
-    let head_queries = "SELECT count(*) FROM pg_stat_activity \
+    let head_queries = "SELECT count(*) > 0 FROM pg_stat_activity \
                  WHERE datname = current_database() AND query LIKE 'SELECT greatest(%'";
-    while sql.query_one(head_queries, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        pause().await;
-    }
+    process::until(&sql, head_queries).await;
     assert_eq!(until(gateway.address, &["late"]).await[0]["interval"], 1);
     kill_process(tail, Signal::CONT).unwrap();
     // After a slow query, the gateway counts the silence of all agents from zero again. The agent may

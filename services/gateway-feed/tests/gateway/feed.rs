@@ -244,6 +244,28 @@ async fn if_read_tokens_are_set_every_way_to_read_requires_a_token() {
         assert_eq!(bearer.status, 200, "{path}");
     }
     Feed::open(gateway.address, "?token=s3cret", &[]).await.connected().await;
+    // A request that a proxy forwarded does not come from this machine.
+    let forwarded = ("x-forwarded-for", "203.0.113.9");
+    for (authorization, status) in [(None, 401), (Some("Bearer no"), 401), (Some("Bearer s3cret"), 200)] {
+        let headers: Vec<_> =
+            authorization.map(|value| ("authorization", value)).into_iter().chain([forwarded]).collect();
+        let metrics = send(gateway.address, "GET", "/metrics", &headers, "").await;
+        assert_eq!(metrics.status, status, "{authorization:?}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_readers_learn_why_the_gateway_is_not_ready() {
+    let url = "postgres://u:p@127.0.0.1:1/none";
+    let gateway = Gateway::start(url, &["--read-tokens", "s3cret"]).await;
+    let forwarded = ("x-forwarded-for", "203.0.113.9");
+    for (more, sees) in [(None, false), (Some(("authorization", "Bearer s3cret")), true)] {
+        let headers: Vec<_> = more.into_iter().chain([forwarded]).collect();
+        let ready = send(gateway.address, "GET", "/ready", &headers, "").await;
+        let text = String::from_utf8_lossy(&ready.body).into_owned();
+        assert_eq!((ready.status.as_u16(), text.contains("Connection refused")), (503, sees), "{text}");
+    }
     gateway.stop().await;
 }
 
