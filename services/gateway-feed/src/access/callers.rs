@@ -115,8 +115,8 @@ impl Callers {
         let headers = request.headers();
         match bearer(headers) {
             Presented::Malformed => return Err(bad_token()),
-            Presented::Token(token) => match (self.services.scope(token), api_key_hash(token)) {
-                (Some(scope), _) => return Ok(Credentials::Service(Sender::new(scope))),
+            Presented::Token(token) => match (self.services.grant(token), api_key_hash(token)) {
+                (Some(grant), _) => return Ok(Credentials::Service(Sender::new(grant))),
                 (None, Some(hash)) => return Ok(Credentials::ApiKey(hash)),
                 (None, None) if !self.keys.is_empty() => return Ok(Credentials::Token(token.into())),
                 (None, None) if !self.services.is_empty() => {

@@ -41,8 +41,15 @@ impl PrivateStream {
 #[derive(Clone)]
 pub struct SenderTokens {
     tokens: Tokens,
-    /// The scope of each token.
-    scopes: Vec<Scope>,
+    /// The name and the scope of each token.
+    grants: Vec<Grant>,
+}
+
+/// A token's name, and what the token may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) name: Option<String>,
+    pub(crate) scope: Scope,
 }
 
 /// What a token may send.
@@ -83,16 +90,17 @@ impl SenderTokens {
     /// Adds a token that may only write to private streams. If the list already has the token, its scope
     /// stays as it is.
     pub fn add_for_private_streams(&mut self, name: &str, token: &Secret) {
-        if self.scope(token.expose()).is_none() {
+        if self.grant(token.expose()).is_none() {
             self.tokens.push(token.expose());
             let streams = PrivateStream::ALL.to_vec();
-            self.scopes.push(Scope::Only { owner: name.to_owned(), sources: Vec::new(), streams });
+            let scope = Scope::Only { owner: name.to_owned(), sources: Vec::new(), streams };
+            self.grants.push(Grant { name: Some(name.to_owned()), scope });
         }
     }
 
     /// Whether a token may send events.
     pub(crate) fn send_events(&self) -> bool {
-        self.scopes.iter().any(|scope| match scope {
+        self.grants.iter().any(|grant| match &grant.scope {
             Scope::All => true,
             Scope::Only { sources, .. } => !sources.is_empty(),
         })
@@ -103,9 +111,9 @@ impl SenderTokens {
         self.tokens.is_empty()
     }
 
-    /// The scope of the token `presented`. `None` if this token may not send.
-    pub(crate) fn scope(&self, presented: &str) -> Option<&Scope> {
-        self.scopes.get(self.tokens.find(presented)?)
+    /// The name and the scope of the token `presented`. `None` if this token may not send.
+    pub(crate) fn grant(&self, presented: &str) -> Option<&Grant> {
+        self.grants.get(self.tokens.find(presented)?)
     }
 }
 
@@ -113,17 +121,17 @@ impl FromStr for SenderTokens {
     type Err = BadTokens;
 
     fn from_str(list: &str) -> Result<Self, BadTokens> {
-        let mut parsed: Vec<(&str, Scope)> = Vec::new();
+        let mut parsed: Vec<(&str, Grant)> = Vec::new();
         for (place, item) in auth::token_items(list)?.enumerate() {
             let bad = |why| BadTokens::Item { number: place + 1, why };
-            let (token, scope) = token(item).map_err(bad)?;
-            if parsed.iter().any(|(other, of_other)| *other == token && *of_other != scope) {
+            let (token, grant) = token(item).map_err(bad)?;
+            if parsed.iter().any(|(other, of_other)| *other == token && *of_other != grant) {
                 return Err(bad("is in the list twice, with different names or sources"));
             }
-            parsed.push((token, scope));
+            parsed.push((token, grant));
         }
         let tokens = Tokens::new(parsed.iter().map(|(token, _)| *token)).map_err(BadList::from)?;
-        Ok(Self { tokens, scopes: parsed.into_iter().map(|(_, scope)| scope).collect() })
+        Ok(Self { tokens, grants: parsed.into_iter().map(|(_, grant)| grant).collect() })
     }
 }
 
@@ -133,8 +141,8 @@ impl fmt::Debug for SenderTokens {
     }
 }
 
-/// Parses one item of the list into the token and its scope.
-fn token(item: &str) -> Result<(&str, Scope), &'static str> {
+/// Parses one item of the list into the token, its name and its scope.
+fn token(item: &str) -> Result<(&str, Grant), &'static str> {
     let (front, sources) = match item.rsplit_once(':') {
         Some((front, sources)) => (front.trim(), Some(sources)),
         None => (item, None),
@@ -151,7 +159,8 @@ fn token(item: &str) -> Result<(&str, Scope), &'static str> {
     if name.is_some_and(|name| !is_name(name)) {
         return Err("has a bad name before the `=`: expected 1 to 20 letters, digits and . _ -");
     }
-    let Some(sources) = sources else { return Ok((token, Scope::All)) };
+    let owned = name.map(str::to_owned);
+    let Some(sources) = sources else { return Ok((token, Grant { name: owned, scope: Scope::All })) };
     if token.is_empty() {
         return Err("has sources, but no token before the `:`");
     }
@@ -164,8 +173,8 @@ fn token(item: &str) -> Result<(&str, Scope), &'static str> {
         "has an unknown source after the `:`: expected oasis.events, github.actions, gcp.deploy, agent.ping, \
          rooms, resources or casts, joined with `+`"
     })?;
-    let owner = name.map_or_else(|| hashed(token), str::to_owned);
-    Ok((token, Scope::Only { owner, sources, streams }))
+    let owner = owned.clone().unwrap_or_else(|| hashed(token));
+    Ok((token, Grant { name: owned, scope: Scope::Only { owner, sources, streams } }))
 }
 
 fn is_name(name: &str) -> bool {
@@ -187,6 +196,10 @@ mod tests {
         list.parse().unwrap_or_else(|error| panic!("{list}: {error}"))
     }
 
+    fn scope<'a>(tokens: &'a SenderTokens, token: &str) -> Option<&'a Scope> {
+        tokens.grant(token).map(|grant| &grant.scope)
+    }
+
     fn only(owner: &str, sources: &[Source]) -> Scope {
         Scope::Only { owner: owner.into(), sources: sources.into(), streams: Vec::new() }
     }
@@ -197,13 +210,17 @@ mod tests {
             " plain , named=second ,, ci = third : github.actions , agents=fourth:agent.ping + oasis.events",
         );
         assert!(!tokens.is_empty() && parse("").is_empty());
-        for all in ["plain", "second"] {
-            assert_eq!(tokens.scope(all), Some(&Scope::All), "{all}");
+        for (all, name) in [("plain", None), ("second", Some("named"))] {
+            let grant = Grant { name: name.map(str::to_owned), scope: Scope::All };
+            assert_eq!(tokens.grant(all), Some(&grant), "{all}");
         }
-        assert_eq!(tokens.scope("third"), Some(&only("ci", &[Source::GithubActions])));
-        assert_eq!(tokens.scope("fourth"), Some(&only("agents", &[Source::AgentPing, Source::OasisEvents])));
+        assert_eq!(scope(&tokens, "third"), Some(&only("ci", &[Source::GithubActions])));
+        assert_eq!(
+            scope(&tokens, "fourth"),
+            Some(&only("agents", &[Source::AgentPing, Source::OasisEvents]))
+        );
         for wrong in ["", "named=second", "named", "third:github.actions", "github.actions"] {
-            assert_eq!(tokens.scope(wrong), None, "{wrong}");
+            assert_eq!(scope(&tokens, wrong), None, "{wrong}");
         }
         assert_eq!(format!("{tokens:?}"), "[redacted]");
     }
@@ -212,7 +229,7 @@ mod tests {
     fn a_token_may_be_limited_to_private_streams() {
         use PrivateStream::{Resources, Rooms};
         let tokens = parse("logs=a:rooms,b:agent.ping+rooms,c:agent.ping,d:resources+rooms");
-        let scope = |token: &str| match tokens.scope(token) {
+        let scope = |token: &str| match scope(&tokens, token) {
             Some(Scope::Only { sources, streams, .. }) => (sources.len(), streams.clone()),
             other => panic!("{other:?}"),
         };
@@ -229,14 +246,14 @@ mod tests {
             tokens.add_for_private_streams("up", &Secret::from("new,=:+".to_owned()));
             tokens
         };
-        assert_eq!(added("").scope("new,=:+"), Some(&all));
+        assert_eq!(scope(&added(""), "new,=:+"), Some(&all));
         let tokens = added("a,ci=b:agent.ping");
-        assert_eq!(tokens.scope("a"), Some(&Scope::All));
-        assert_eq!(tokens.scope("b"), Some(&only("ci", &[Source::AgentPing])));
-        assert_eq!(tokens.scope("new,=:+"), Some(&all));
+        assert_eq!(scope(&tokens, "a"), Some(&Scope::All));
+        assert_eq!(scope(&tokens, "b"), Some(&only("ci", &[Source::AgentPing])));
+        assert_eq!(scope(&tokens, "new,=:+"), Some(&all));
         let mut tokens = parse("a");
         tokens.add_for_private_streams("up", &Secret::from("a".to_owned()));
-        assert_eq!(tokens.scope("a"), Some(&Scope::All));
+        assert_eq!(scope(&tokens, "a"), Some(&Scope::All));
     }
 
     #[test]
@@ -248,13 +265,13 @@ mod tests {
             ("ci=YWJj==", "YWJj=="),
             ("ci=YWJj==:agent.ping", "YWJj=="),
         ] {
-            assert!(parse(list).scope(token).is_some(), "{list}");
+            assert!(scope(&parse(list), token).is_some(), "{list}");
         }
     }
 
     #[test]
     fn the_keys_of_a_token_belong_to_its_name_or_else_to_the_token() {
-        let owner = |list: &str, token: &str| match parse(list).scope(token) {
+        let owner = |list: &str, token: &str| match scope(&parse(list), token) {
             Some(Scope::Only { owner, .. }) => owner.clone(),
             other => panic!("{list}: {other:?}"),
         };
@@ -278,11 +295,12 @@ mod tests {
             "ok,a b=hunter2",
             "ok,=hunter2",
             "ok,n=hunter2:agent.ping,hunter2",
+            "ok,n=hunter2,hunter2",
         ] {
             let error = list.parse::<SenderTokens>().unwrap_err().to_string();
             assert!(error.starts_with("token 2 ") || error.starts_with("token 3 "), "{list}: {error}");
             assert!(!error.contains("hunter"), "{error}");
         }
-        assert!("a,a,n=a".parse::<SenderTokens>().is_ok(), "the same token twice with one scope is harmless");
+        assert!("a,a".parse::<SenderTokens>().is_ok(), "the same token twice is harmless");
     }
 }

@@ -2,10 +2,16 @@
 //! sender may send.
 
 use hyper::HeaderMap;
-use oasis_core::{DedupKey, NewEvent};
+use oasis_core::ping::Pinger;
+use oasis_core::{DedupKey, Meta, NewEvent, Source};
 use oasis_service::{ApiError, Presented, bearer};
 
-use super::sender_tokens::{PrivateStream, Scope, SenderTokens};
+use super::sender_tokens::{Grant, PrivateStream, Scope, SenderTokens};
+
+/// The member of `meta` that names the token with which an event was sent.
+pub(crate) const VIA: &str = "via";
+/// Anyone may send without a token, and has no name.
+const ANYONE: &Grant = &Grant { name: None, scope: Scope::All };
 
 /// Checks whether a request may send events.
 #[derive(Debug)]
@@ -17,7 +23,7 @@ pub(crate) struct Senders {
 /// The sender of an admitted request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sender<'a> {
-    scope: &'a Scope,
+    grant: &'a Grant,
 }
 
 impl Senders {
@@ -38,7 +44,7 @@ impl Senders {
     /// 403 if no one may send; 401 if the token is missing or not accepted.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Sender<'_>, ApiError> {
         if self.anonymous {
-            return Ok(Sender { scope: &Scope::All });
+            return Ok(Sender { grant: ANYONE });
         }
         if self.tokens.is_empty() {
             return Err(ApiError::forbidden("ingest_disabled", "this gateway accepts no events")
@@ -48,21 +54,21 @@ impl Senders {
             return Err(ApiError::unauthorized("token_missing", "sending events needs a token")
                 .hint("send the header Authorization: Bearer … with one of INGEST_TOKENS"));
         };
-        let scope = self.tokens.scope(token);
-        let scope =
-            scope.ok_or_else(|| ApiError::unauthorized("bad_token", "this token may not send events"));
-        Ok(Sender { scope: scope? })
+        let grant = self.tokens.grant(token);
+        let grant =
+            grant.ok_or_else(|| ApiError::unauthorized("bad_token", "this token may not send events"));
+        Ok(Sender { grant: grant? })
     }
 }
 
 impl<'a> Sender<'a> {
-    pub(super) fn new(scope: &'a Scope) -> Self {
-        Self { scope }
+    pub(super) fn new(grant: &'a Grant) -> Self {
+        Self { grant }
     }
 
     /// The sender, as a part of dedup keys. All senders that may send events of every source are one sender.
     pub(crate) fn owner(self) -> &'a str {
-        match self.scope {
+        match &self.grant.scope {
             Scope::All => "",
             Scope::Only { owner, .. } => owner,
         }
@@ -70,7 +76,7 @@ impl<'a> Sender<'a> {
 
     /// Whether the sender may write to a private stream.
     pub(crate) fn writes(self, stream: PrivateStream) -> bool {
-        match self.scope {
+        match &self.grant.scope {
             Scope::All => true,
             Scope::Only { streams, .. } => streams.contains(&stream),
         }
@@ -96,13 +102,42 @@ impl<'a> Sender<'a> {
             .hint(format!("add `+{}` to the sources of the token in INGEST_TOKENS", stream.word()))
     }
 
+    /// Writes the name of the token into `meta.via` of an event. What the client sent under this name becomes
+    /// `via_given`.
+    ///
+    /// The agents of a token with sources are its own: their instances begin with the name of the token. So a
+    /// ping with another such token never counts as a ping of the same agent, and cannot stop it. Tokens with
+    /// sources but without a name share their agents, because a part of the token must not become public.
+    pub(crate) fn sign(self, new: NewEvent) -> NewEvent {
+        let Grant { name, scope } = self.grant;
+        let owns_agent = *scope != Scope::All && new.event.source == Source::AgentPing;
+        // The text has every key in this form, because serde_json wrote it.
+        let has_via = new.meta.as_json().contains("\"via\"");
+        if name.is_none() && !owns_agent && !has_via {
+            return new;
+        }
+        let mut meta = new.meta.as_map().clone();
+        if let Some(given) = meta.remove(VIA) {
+            meta.insert("via_given".to_owned(), given);
+        }
+        if owns_agent {
+            let instance = Pinger::read(&meta, new.event.module.as_str()).instance;
+            let space = name.as_deref().unwrap_or("-");
+            meta.insert("instance".to_owned(), format!("{space}/{instance}").into());
+        }
+        if let Some(name) = name {
+            meta.insert(VIA.to_owned(), name.as_str().into());
+        }
+        NewEvent { meta: Meta::cut(meta), ..new }
+    }
+
     /// Checks that the sender may send these events, and puts the sender into their dedup keys. If the sender
     /// may send events of every source, the events are returned unchanged.
     ///
     /// # Errors
     /// 403 if the sender may not send events of one of the sources; 400 if a dedup key becomes too long.
     pub(crate) fn own(self, events: Vec<NewEvent>) -> Result<Vec<NewEvent>, ApiError> {
-        let (owner, sources) = match self.scope {
+        let (owner, sources) = match &self.grant.scope {
             Scope::All => return Ok(events),
             Scope::Only { owner, sources, .. } => (owner, sources),
         };

@@ -9,6 +9,8 @@ use oasis_core::{Layer, Meta, Module, Source, Status, Task, Ts};
 use oasis_store::StoredEvent;
 use serde_json::{Map, Value};
 
+use crate::access::VIA;
+
 /// What an event about an agent reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Report {
@@ -36,6 +38,8 @@ pub(super) struct Observation {
     pub(super) id: i64,
     pub(super) report: Report,
     pub(super) who: Pinger,
+    /// The name of the token with which the event was sent; empty if it has none.
+    pub(super) via: String,
     pub(super) ts: Ts,
     pub(super) task: Task,
     pub(super) layer: Layer,
@@ -77,6 +81,7 @@ impl Observation {
             id: event.id,
             report,
             who: Pinger::read(meta, event.module.as_str()),
+            via: meta.get(VIA).and_then(Value::as_str).unwrap_or_default().to_owned(),
             ts: event.ts,
             task: event.task.clone(),
             layer: event.layer.clone(),

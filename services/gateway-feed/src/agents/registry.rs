@@ -23,6 +23,8 @@ use super::state::State;
 const MOST_PENDING: usize = 50_000;
 /// How long the registry counts as full after it found no agent to forget.
 const FULL: Duration = Duration::from_secs(1);
+/// For how many tokens the registry remembers that it is full.
+const MOST_FULL: usize = 1_000;
 
 /// All agents.
 #[derive(Debug)]
@@ -38,8 +40,8 @@ pub(super) struct Registry {
     away: bool,
     /// Until this time, the table is believed to answer. After this time, no agent is late or missed.
     believed_until: Duration,
-    /// Until this time, the registry counts as full.
-    full_until: Duration,
+    /// Until when the registry counts as full for new agents of a token. The keys are the names of tokens.
+    full_until: HashMap<String, Duration>,
     /// How many pings of new instances were ignored because the registry was full.
     pub(super) turned_away: u64,
 }
@@ -53,7 +55,7 @@ impl Registry {
             epoch: 0,
             away: true,
             believed_until: Duration::ZERO,
-            full_until: Duration::ZERO,
+            full_until: HashMap::new(),
             turned_away: 0,
         }
     }
@@ -120,18 +122,19 @@ impl Registry {
         if observation.report != Report::Ping {
             return;
         }
-        if self.agents.len() >= self.most && !self.make_room(now) {
+        if self.agents.len() >= self.most && !self.make_room(&observation.via, now) {
             self.turned_away += 1;
             return;
         }
         self.agents.insert(observation.who.instance.clone(), Agent::new(observation, now, reported_at));
     }
 
-    /// Forgets some agents (see [`Agent::forgotten_in_turn`]). Of the agents of the same turn, those that
-    /// pinged longest ago are forgotten first, up to a tenth of `most` at a time. Returns whether there is
-    /// room now.
-    fn make_room(&mut self, now: Duration) -> bool {
-        if now < self.full_until {
+    /// Forgets some agents (see [`Agent::forgotten_in_turn`]), so that there is room for an agent of the token
+    /// `via`. Of the agents of the same turn, those that pinged longest ago are forgotten first, up to a tenth
+    /// of `most` at a time. If all agents ping regularly, the token with the most agents gives way to a token
+    /// with fewer. Returns whether there is room now.
+    fn make_room(&mut self, via: &str, now: Duration) -> bool {
+        if self.full_until.get(via).is_some_and(|until| now < *until) {
             return false;
         }
         let in_turn = |(instance, agent): (&String, &Agent)| {
@@ -139,10 +142,7 @@ impl Registry {
         };
         let mut found: Vec<(u8, i64, String)> = self.agents.iter().filter_map(in_turn).collect();
         found.sort_unstable();
-        let Some((first, ..)) = found.first() else {
-            self.full_until = now + FULL;
-            return false;
-        };
+        let Some((first, ..)) = found.first() else { return self.make_room_of_others(via, now) };
         let same_turn = found.iter().take_while(|(turn, ..)| turn == first);
         for (_, _, instance) in same_turn.take((self.most / 10).max(1)) {
             self.agents.remove(instance);
@@ -150,9 +150,34 @@ impl Registry {
         true
     }
 
+    /// Forgets agents of the token that has the most, if `via` has fewer. Afterwards, `via` still has fewer.
+    fn make_room_of_others(&mut self, via: &str, now: Duration) -> bool {
+        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        for agent in self.agents.values() {
+            *numbers.entry(&agent.ping.via).or_default() += 1;
+        }
+        let own = numbers.get(via).copied().unwrap_or_default();
+        let largest = numbers.into_iter().max_by_key(|(name, number)| (*number, *name));
+        let Some((largest, number)) = largest.filter(|(_, number)| own + 1 < *number) else {
+            if self.full_until.len() >= MOST_FULL {
+                self.full_until.clear();
+            }
+            self.full_until.insert(via.to_owned(), now + FULL);
+            return false;
+        };
+        let of_largest = self.agents.iter().filter(|(_, agent)| agent.ping.via == largest);
+        let mut found: Vec<(i64, String)> =
+            of_largest.map(|(instance, agent)| (agent.ping.id, instance.clone())).collect();
+        found.sort_unstable();
+        for (_, instance) in found.iter().take(((number - own) / 2).min(self.most / 10).max(1)) {
+            self.agents.remove(instance);
+        }
+        true
+    }
+
     /// Whether pings of new agents are ignored, because there are too many regular agents.
     pub(super) fn is_full(&self, now: Duration) -> bool {
-        self.agents.len() >= self.most && now < self.full_until
+        self.agents.len() >= self.most && self.full_until.values().any(|until| now < *until)
     }
 
     /// Records that the table cannot be read.

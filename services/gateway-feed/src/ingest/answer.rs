@@ -61,7 +61,7 @@ pub(crate) async fn answer(
     let (head, body) = request.into_parts();
     let body = context.read_body(body, MOST_BYTES).await?;
     let Received { events, created } =
-        events::read(&head.headers, &body, Ts::clamped(Timestamp::now()), agents).await?;
+        events::read(&head.headers, &body, Ts::clamped(Timestamp::now()), (sender, agents)).await?;
     drop(body);
     let events = sender.own(events)?;
     let appended = appender.append(events, arrived).await.map_err(|error| not_stored(error, AGAIN))?;

@@ -11,6 +11,7 @@ use super::fields::Refusal;
 use super::form::{self, Form};
 use super::json::{Elements, check_size, is_json, object};
 use super::{cloud, strict};
+use crate::access::Sender;
 use crate::agents::Agents;
 
 /// The maximum number of events in one request.
@@ -27,7 +28,8 @@ pub(super) struct Received {
 /// [`form::MOST_BYTES`], the whole process therefore parses only one at a time.
 static LARGE_EVENTS: Semaphore = Semaphore::const_new(1);
 
-/// Reads the events of a request that was received at `now`. `agents` knows the last ping of each agent.
+/// Reads the events of a request that was received at `now` from a sender. [`Agents`] knows the last ping of
+/// each agent.
 ///
 /// # Errors
 /// 415 if the request is not JSON; 400 for any other mistake. The message names the event and the field.
@@ -35,11 +37,11 @@ pub(super) async fn read(
     headers: &HeaderMap,
     body: &[u8],
     now: Ts,
-    agents: &Agents,
+    (sender, agents): (Sender<'_>, &Agents),
 ) -> Result<Received, ApiError> {
     if Form::is_binary(headers) {
         let event = cloud::binary(headers, body, now).map_err(|refusal| refused(None, &refusal))?;
-        return Ok(Received { events: vec![event], created: true });
+        return Ok(Received { events: vec![sender.sign(event)], created: true });
     }
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !is_json(content_type) {
@@ -47,7 +49,8 @@ pub(super) async fn read(
             .hint("add the header Content-Type: application/json"));
     }
     if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
-        let (event, form) = one(body, now, agents).await.map_err(|refusal| refused(None, &refusal))?;
+        let (event, form) =
+            one(body, now, (sender, agents)).await.map_err(|refusal| refused(None, &refusal))?;
         return Ok(Received { events: vec![event], created: form.is_created() });
     }
     // The array is first split into slices of the body. The slices are parsed one by one.
@@ -64,7 +67,7 @@ pub(super) async fn read(
     }
     let (mut events, mut created) = (Vec::with_capacity(slices.number), true);
     for (nth, slice) in slices.first.into_iter().enumerate() {
-        let event = one(slice.get().as_bytes(), now, agents).await;
+        let event = one(slice.get().as_bytes(), now, (sender, agents)).await;
         let (event, form) = event.map_err(|refusal| refused(Some(nth), &refusal))?;
         created &= form.is_created();
         events.push(event);
@@ -73,7 +76,11 @@ pub(super) async fn read(
 }
 
 /// Reads one event, and returns it with its form.
-async fn one(text: &[u8], now: Ts, agents: &Agents) -> Result<(NewEvent, Form), Refusal> {
+async fn one(
+    text: &[u8],
+    now: Ts,
+    (sender, agents): (Sender<'_>, &Agents),
+) -> Result<(NewEvent, Form), Refusal> {
     // The form is not known before the text is parsed. Until then, the largest limit of all forms applies.
     check_size(text, form::MOST_LENIENT_BYTES)?;
     let is_large = text.len() > form::MOST_BYTES;
@@ -83,10 +90,10 @@ async fn one(text: &[u8], now: Ts, agents: &Agents) -> Result<(NewEvent, Form), 
     let form = Form::of(&event)?;
     check_size(text, form.most_bytes())?;
     let event = match form {
-        Form::Strict => strict::read(event, now)?,
-        Form::Agent => agents.mark_repeat(report::agent(event, now)),
-        Form::Telemetry => report::telemetry(event, now),
-        Form::CloudEvent => cloud::structured(event, now)?,
+        Form::Strict => sender.sign(strict::read(event, now)?),
+        Form::Agent => agents.mark_repeat(sender.sign(report::agent(event, now))),
+        Form::Telemetry => sender.sign(report::telemetry(event, now)),
+        Form::CloudEvent => sender.sign(cloud::structured(event, now)?),
     };
     match event.event.kind.as_str() {
         kind @ (LOST | BACK) if event.event.source == Source::AgentPing => Err(Refusal {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::agents::until;
 use crate::client::{Answer, get, send};
 use crate::{Gateway, database};
 
@@ -70,5 +71,60 @@ async fn the_dedup_keys_of_a_token_with_sources_are_its_own() {
     let long = sent(&gateway, "tokenA", github(&"a".repeat(505))).await;
     assert_eq!((long.status.as_u16(), long.error().0.as_str()), (400, "bad_event"));
     assert!(long.error().1.contains("`dedup_key`"), "{:?}", long.body);
+    gateway.stop().await;
+}
+
+fn ping(instance: &str, status: &str) -> Value {
+    let meta = json!({"agent": "planner", "instance": instance, "interval": 60, "via": "someone"});
+    json!({"source": "agent.ping", "kind": "ping", "status": status, "meta": meta})
+}
+
+/// A ping with another token is about another agent, so it cannot stop the agent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_with_sources_cannot_stop_the_agents_of_another_token() {
+    let db = database().await;
+    let tokens = format!("{TOKENS},tokenD:agent.ping,tokenE:agent.ping,named=tokenF");
+    let gateway = Gateway::start(&db.url, &["--ingest-tokens", &tokens]).await;
+    for (token, instance, status) in [
+        ("tokenA", "i", "info"),
+        ("tokenC", "i", "success"),
+        ("tokenC", "ci/i", "success"),
+        ("tokenD", "i", "info"),
+        ("tokenD", "ci/i", "success"),
+        ("tokenF", "whole", "info"),
+    ] {
+        let answer = sent(&gateway, token, ping(instance, status)).await;
+        assert_eq!(answer.status, 201, "{token} {instance}: {:?}", answer.body);
+    }
+    let repeated = json!({"service": "planner", "event": "heartbeat", "status": "info",
+                          "metadata": {"agent_role": "PLANNER"}});
+    assert_eq!(sent(&gateway, "tokenA", repeated.clone()).await.status, 200);
+    let states = ["stopped", "idle", "idle", "idle", "stopped", "stopped", "idle"];
+    let agents = until(gateway.address, &states).await;
+    assert_eq!(sent(&gateway, "tokenA", repeated).await.status, 200);
+    let found: Vec<_> = agents.iter().map(|agent| (agent["instance"].as_str(), &agent["state"])).collect();
+    assert!(found.contains(&(Some("ci/i"), &"idle".into())), "{found:?}");
+    let newest = get(gateway.address, "/api/v1/oasis/events?kind=ping").await.json();
+    let signed: Vec<_> = newest
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|row| {
+            (row["meta"]["via"].as_str(), row["meta"]["instance"].as_str(), row["meta"]["via_given"].as_str())
+        })
+        .collect();
+    assert_eq!(
+        signed[..6],
+        [
+            (Some("ci"), Some("ci/i"), Some("someone")),
+            (Some("other"), Some("other/i"), Some("someone")),
+            (Some("other"), Some("other/ci/i"), Some("someone")),
+            (None, Some("-/i"), Some("someone")),
+            (None, Some("-/ci/i"), Some("someone")),
+            (Some("named"), Some("whole"), Some("someone")),
+        ]
+    );
+    assert_eq!(newest[0]["meta"]["repeat"], true, "{newest}");
     gateway.stop().await;
 }

@@ -85,6 +85,40 @@ fn agents_that_pinged_only_once_make_room() {
     assert_eq!((registry.turned_away, registry.is_full(seconds(62))), (0, false));
 }
 
+/// With a token, a client cannot take the places of the agents of other tokens, even if its agents ping
+/// regularly.
+#[test]
+fn the_token_with_the_most_agents_gives_way() {
+    let sent = |id: i64, via: &str, instance: &str| {
+        let meta = json!({ "instance": instance, "interval": 60, "via": via });
+        Observation::read(&stored(id, "ping", "info", "IDLE", &meta)).unwrap()
+    };
+    let mut registry = registry(20);
+    let mut id = 0;
+    let mut pings = |registry: &mut Registry, via: &str, numbers: std::ops::Range<i64>| {
+        for (n, _) in numbers.clone().flat_map(|n| [(n, 1), (n, 2)]) {
+            id += 1;
+            registry.observe(sent(id, via, &format!("{via}/{n}")), seconds(0));
+        }
+    };
+    let number = |registry: &Registry, via: &str| {
+        registry.all(seconds(0)).filter(|(agent, _)| agent.ping.via == via).count()
+    };
+    pings(&mut registry, "mine", 0..3);
+    pings(&mut registry, "hostile", 0..100);
+    assert_eq!((number(&registry, "mine"), number(&registry, "hostile")), (3, 17));
+    assert!(registry.is_full(seconds(0)), "for the hostile token");
+    pings(&mut registry, "mine", 3..5);
+    pings(&mut registry, "new", 0..4);
+    assert_eq!(number(&registry, "mine") + number(&registry, "new"), 9);
+    // All shares are nearly equal in the end. No token takes more than its share from another one.
+    pings(&mut registry, "mine", 5..100);
+    pings(&mut registry, "new", 4..100);
+    pings(&mut registry, "hostile", 100..200);
+    let shares = ["mine", "new", "hostile"].map(|via| number(&registry, via));
+    assert!(shares.iter().all(|share| (6..=7).contains(share)), "{shares:?}");
+}
+
 #[test]
 fn agents_that_ended_are_forgotten_after_a_day() {
     let mut registry = registry(20);
