@@ -130,9 +130,9 @@ impl Registry {
     }
 
     /// Forgets some agents (see [`Agent::forgotten_in_turn`]), so that there is room for an agent of the
-    /// token `via`. Of the agents of the same turn, those that pinged longest ago are forgotten first, up to a
-    /// tenth of `most` at a time. If all agents ping regularly, the token with the most agents gives way to a
-    /// token with fewer. Returns whether there is room now.
+    /// token `via`. Of the agents of the same turn, those that pinged longest ago are forgotten first, up to
+    /// a tenth of `most` at a time. If all agents ping regularly, the token with the most agents gives way to
+    /// a token with fewer. Returns whether there is room now.
     fn make_room(&mut self, via: &str, now: Duration) -> bool {
         if self.full_until.get(via).is_some_and(|until| now < *until) {
             return false;
