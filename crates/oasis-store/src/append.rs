@@ -16,11 +16,12 @@ mod queue;
 mod refusal;
 mod verdict;
 
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use oasis_core::NewEvent;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::StoreError;
@@ -32,22 +33,30 @@ pub use prepared::PreparedEvent;
 pub use refusal::{Refusal, RefusedEvent};
 
 use batcher::Batcher;
-use queue::{Job, Queue};
+use queue::{Job, Queue, Sender};
 
 /// The time limit for the answer to an append, counted from the arrival of the request. GitHub waits 10 s for
 /// an answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
-/// The maximum memory of all waiting appends, in KiB.
-const QUEUE_KIB: usize = 64 * 1_024;
-/// The maximum number of waiting appends.
-const QUEUE_LENGTH: usize = 10_000;
 
-/// Appends events to the table. An `Appender` is cheap to clone. The batcher ends when the last clone has
-/// been dropped and every append has been answered.
+/// Appends events to the table, for one sender. An `Appender` is cheap to clone. The batcher ends when the
+/// last clone has been dropped and every append has been answered.
 #[derive(Clone)]
 pub struct Appender {
-    queue: mpsc::Sender<Job>,
-    memory: Arc<Semaphore>,
+    queue: Arc<Callers>,
+    sender: Sender,
+}
+
+/// The callers' side of the queue.
+struct Callers {
+    queue: Arc<Queue>,
+    hasher: RandomState,
+}
+
+impl Drop for Callers {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
 }
 
 impl Store {
@@ -71,14 +80,22 @@ impl Store {
     /// If `linger` is set, the batcher closes its connection after this time without an append.
     fn start_appender(&self, linger: Option<Duration>) -> Result<Appender, StoreError> {
         let pool = store::pool(&self.args.database_url, self.name, 1)?;
-        let (queue, jobs) = mpsc::channel(QUEUE_LENGTH);
+        let queue = Arc::new(Queue::default());
         let schema = self.args.schema.clone();
-        tokio::spawn(Batcher::new(pool, self.tls.clone(), schema, linger, Queue::new(jobs)).run());
-        Ok(Appender { queue, memory: Arc::new(Semaphore::new(QUEUE_KIB)) })
+        tokio::spawn(Batcher::new(pool, self.tls.clone(), schema, linger, queue.clone()).run());
+        let callers = Callers { queue, hasher: RandomState::new() };
+        Ok(Appender { queue: Arc::new(callers), sender: 0 })
     }
 }
 
 impl Appender {
+    /// An appender for one of several senders, such as the clients of a service. The senders take turns. If
+    /// too many appends wait, the sender with the most gives way.
+    #[must_use]
+    pub fn of(&self, sender: impl Hash) -> Self {
+        Self { queue: self.queue.clone(), sender: self.queue.hasher.hash_one(sender) }
+    }
+
     /// Appends all `events` or none of them. After the commit, returns a result for each event, in the same
     /// order. `arrived` is the time at which the caller's request arrived. The answer comes within
     /// [`ANSWER_WITHIN`] of that time.
@@ -107,12 +124,12 @@ impl Appender {
             return Ok(Vec::new());
         }
         let weight = rows.iter().map(PreparedEvent::weight).sum::<usize>();
-        let kib = u32::try_from(weight.div_ceil(1_024)).map_err(|_| AppendError::Overloaded)?;
-        let memory = self.memory.clone().try_acquire_many_owned(kib).map_err(|_| AppendError::Overloaded)?;
+        let queue = &self.queue.queue;
+        let memory = queue.reserve(self.sender, weight).ok_or(AppendError::Overloaded)?;
         let (answer, answered) = oneshot::channel();
         let deadline = arrived + ANSWER_WITHIN;
-        let job = Job { rows, weight, deadline, failed: None, answer, _memory: memory };
-        self.queue.try_send(job).map_err(|_| AppendError::Overloaded)?;
+        let sender = self.sender;
+        queue.push(Job { rows, weight, deadline, failed: None, answer, sender, _memory: memory });
         match timeout_at(deadline, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(AppendError::Unknown("the writer stopped".into())),

@@ -158,7 +158,7 @@ pub async fn run(config: Config, listeners: impl Into<Listeners>, shutdown: Shut
     let app = Gateway {
         events: EventQueries::new(store.clone(), connections),
         readers: Readers::new(config.read_tokens, callers.clone()),
-        senders: Senders::new(config.ingest_tokens, config.ingest_anonymous),
+        senders: Senders::new(config.ingest_tokens, config.ingest_anonymous, config.trusted_proxy_hops),
         callers,
         origins: config.cors_origins,
         rooms: Rooms::new(store.clone(), appender.clone(), (room_directory, revocations), connections),

@@ -4,6 +4,7 @@
 //! event is stored after its caller has given up. `verdict.rs` decides what happens to appends whose
 //! statement failed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
@@ -46,7 +47,7 @@ pub(super) struct Batcher {
     sql: AppendSql,
     /// How long the connection stays open without an append. `None` keeps it open.
     linger: Option<Duration>,
-    queue: Queue,
+    queue: Arc<Queue>,
     /// Statements skip duplicates until this instant.
     skip_duplicates_until: Instant,
 }
@@ -64,7 +65,7 @@ impl Batcher {
         tls: MakeRustlsConnect,
         schema: Schema,
         linger: Option<Duration>,
-        queue: Queue,
+        queue: Arc<Queue>,
     ) -> Self {
         let sql = AppendSql::new(&schema);
         Self { pool, tls, schema, sql, linger, queue, skip_duplicates_until: Instant::now() }
@@ -113,7 +114,6 @@ impl Batcher {
         while before < self.queue.len() && !self.queue.fills_a_batch() {
             before = self.queue.len();
             yield_now().await;
-            self.queue.gather();
         }
         has_append
     }
@@ -194,7 +194,6 @@ impl Batcher {
             self.skip_duplicates_until = Instant::now() + SKIP_DUPLICATES_FOR;
         }
         if let Some(reason) = failure.queue_reason() {
-            self.queue.gather();
             self.queue.set_reason(&error_of(reason, &text));
         }
         let (shared, latest) = (jobs.len() > 1, Instant::now() + MAX_ATTEMPT);

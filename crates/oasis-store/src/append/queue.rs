@@ -1,8 +1,13 @@
-//! The waiting appends, in the order of their arrival, and how many of them fit into one statement.
+//! The waiting appends, and how many of them fit into one statement. Each sender has a lane, in which its
+//! appends wait in the order of their arrival. The lanes take turns: a statement takes one append of each lane,
+//! and then the next one of each. So a sender with many appends does not delay the others. If the memory is
+//! used up, the lane that uses most of it gives way.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::error::AppendError;
@@ -15,6 +20,13 @@ const BATCH_ROWS: usize = 640;
 /// The maximum number of bytes of one statement. A statement with only one append may have more bytes. A slow
 /// connection must be able to transfer the statement within the time limit of the statement.
 const BATCH_BYTES: usize = 2 << 20;
+/// The maximum memory of all appends that have not been answered, in bytes.
+const MAX_BYTES: usize = 64 << 20;
+/// The memory that an append counts at least. So at most 10,000 appends wait.
+const MIN_CHARGE: usize = MAX_BYTES / 10_000;
+
+/// A sender: appends of the same sender wait in one lane. 0 is the program itself.
+pub(super) type Sender = u64;
 
 /// One caller's append.
 #[derive(Debug)]
@@ -26,8 +38,10 @@ pub(super) struct Job {
     /// Why the append has not succeeded yet: an attempt failed, or the queue is delayed.
     pub(super) failed: Option<AppendError>,
     pub(super) answer: oneshot::Sender<Result<Vec<Appended>, AppendError>>,
-    /// The share of the queue's memory that the rows use. It is returned when the job is dropped.
-    pub(super) _memory: OwnedSemaphorePermit,
+    /// Whose append it is.
+    pub(super) sender: Sender,
+    /// The memory of the rows in the budget of the queue. It is returned when the job is dropped.
+    pub(super) _memory: Memory,
 }
 
 impl Job {
@@ -54,6 +68,12 @@ impl Job {
         matches!(self.failed, Some(AppendError::Unknown(_)))
     }
 
+    /// Answers that there is no room for the append.
+    fn give_way(mut self) {
+        let earlier = if self.is_in_doubt() { self.failed.take() } else { None };
+        self.answer(Err(earlier.unwrap_or(AppendError::Overloaded)));
+    }
+
     /// Records why an attempt failed. `Unknown` is never replaced, because the rows may have been stored.
     /// `Late` is not recorded, because it does not explain why the append became late.
     pub(super) fn fail(&mut self, why: AppendError) {
@@ -63,83 +83,216 @@ impl Job {
     }
 }
 
-/// The queue of the batcher.
+/// A part of the memory of the queue. It is returned when the value is dropped.
 #[derive(Debug)]
+pub(super) struct Memory {
+    used: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// The appends of one sender.
+#[derive(Debug, Default)]
+struct Lane {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lanes: HashMap<Sender, Lane>,
+    /// The lanes with appends, in the order of their turns.
+    turns: VecDeque<Sender>,
+    rows: usize,
+    bytes: usize,
+    number: usize,
+    /// Whether no further append can come.
+    is_closed: bool,
+}
+
+impl Waiting {
+    fn push_back(&mut self, job: Job) {
+        self.count_in(&job).jobs.push_back(job);
+    }
+
+    /// Adds an append that is to be tried before all others.
+    fn push_front(&mut self, job: Job) {
+        let sender = job.sender;
+        self.count_in(&job).jobs.push_front(job);
+        self.turns.retain(|turn| *turn != sender);
+        self.turns.push_front(sender);
+    }
+
+    /// Counts an append that is added to the returned lane.
+    fn count_in(&mut self, job: &Job) -> &mut Lane {
+        self.rows += job.rows.len();
+        self.bytes += job.weight;
+        self.number += 1;
+        let lane = self.lanes.entry(job.sender).or_insert_with(|| {
+            self.turns.push_back(job.sender);
+            Lane::default()
+        });
+        lane.bytes += job._memory.bytes;
+        lane
+    }
+
+    /// Takes an append out of a lane with `take`.
+    fn pop(&mut self, sender: Sender, take: impl FnOnce(&mut VecDeque<Job>) -> Option<Job>) -> Option<Job> {
+        let lane = self.lanes.get_mut(&sender)?;
+        let job = take(&mut lane.jobs)?;
+        lane.bytes -= job._memory.bytes;
+        if lane.jobs.is_empty() {
+            self.lanes.remove(&sender);
+            self.turns.retain(|turn| *turn != sender);
+        }
+        self.rows -= job.rows.len();
+        self.bytes -= job.weight;
+        self.number -= 1;
+        Some(job)
+    }
+
+    /// The newest append of the lane that uses the most memory. `None` if that lane would not use more than the
+    /// lane of `sender` with `bytes` more.
+    fn pop_from_largest(&mut self, sender: Sender, bytes: usize) -> Option<Job> {
+        let own = self.lanes.get(&sender).map_or(0, |lane| lane.bytes) + bytes;
+        let (largest, lane) = self.lanes.iter().max_by_key(|(_, lane)| lane.bytes)?;
+        let largest = (*largest != sender && lane.bytes > own).then_some(*largest)?;
+        self.pop(largest, VecDeque::pop_back)
+    }
+
+    /// Takes all appends out.
+    fn drain(&mut self) -> Vec<Job> {
+        let jobs = self.turns.iter().filter_map(|turn| self.lanes.remove(turn)).flat_map(|lane| lane.jobs);
+        let jobs = jobs.collect();
+        *self = Self { is_closed: self.is_closed, ..Self::default() };
+        jobs
+    }
+}
+
+/// The queue of the batcher.
+#[derive(Debug, Default)]
 pub(super) struct Queue {
-    jobs: mpsc::Receiver<Job>,
-    waiting: VecDeque<Job>,
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+    used: Arc<AtomicUsize>,
 }
 
 impl Queue {
-    pub(super) fn new(jobs: mpsc::Receiver<Job>) -> Self {
-        Self { jobs, waiting: VecDeque::new() }
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes memory for an append of `weight` bytes. If it is used up, the sender that uses most of it gives
+    /// way, unless it is `sender` itself.
+    pub(super) fn reserve(&self, sender: Sender, weight: usize) -> Option<Memory> {
+        let bytes = weight.max(MIN_CHARGE);
+        loop {
+            let fits = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= MAX_BYTES);
+            if self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok() {
+                return Some(Memory { used: self.used.clone(), bytes });
+            }
+            // An append of more than the whole memory must not push out the others first.
+            if bytes > MAX_BYTES {
+                return None;
+            }
+            let largest = self.lock().pop_from_largest(sender, bytes)?;
+            metrics::counter!("append_gave_way_total").increment(1);
+            largest.give_way();
+        }
+    }
+
+    /// Adds an append.
+    pub(super) fn push(&self, job: Job) {
+        self.lock().push_back(job);
+        self.arrived.notify_one();
+    }
+
+    /// No further append will come.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.arrived.notify_one();
     }
 
     pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+        self.lock().number
     }
 
     /// Waits until the queue has an append. Returns false if no caller is left.
-    pub(super) async fn wait(&mut self) -> bool {
-        if self.waiting.is_empty() {
-            match self.jobs.recv().await {
-                Some(job) => self.waiting.push_back(job),
-                None => return false,
+    pub(super) async fn wait(&self) -> bool {
+        loop {
+            {
+                let waiting = self.lock();
+                if waiting.number > 0 || waiting.is_closed {
+                    return waiting.number > 0;
+                }
             }
+            self.arrived.notified().await;
         }
-        true
-    }
-
-    /// Moves all appends that have arrived into the queue.
-    pub(super) fn gather(&mut self) {
-        while let Ok(job) = self.jobs.try_recv() {
-            self.waiting.push_back(job);
-        }
-    }
-
-    /// How many waiting appends go into the next statement, and whether they fill the statement.
-    fn batch(&self) -> (usize, bool) {
-        let (mut rows, mut bytes) = (0, 0);
-        for (before, next) in self.waiting.iter().enumerate() {
-            (rows, bytes) = (rows + next.rows.len(), bytes + next.weight);
-            if before > 0 && (rows > BATCH_ROWS || bytes > BATCH_BYTES) {
-                return (before, true);
-            }
-        }
-        (self.waiting.len(), rows >= BATCH_ROWS || bytes >= BATCH_BYTES)
     }
 
     /// Whether the waiting appends fill a statement.
     pub(super) fn fills_a_batch(&self) -> bool {
-        self.batch().1
+        let waiting = self.lock();
+        waiting.rows >= BATCH_ROWS || waiting.bytes >= BATCH_BYTES
     }
 
-    /// Takes the appends of the next statement.
-    pub(super) fn take_batch(&mut self) -> Vec<Job> {
-        let (jobs, _) = self.batch();
-        self.waiting.drain(..jobs).collect()
+    /// Takes the appends of the next statement: one of each lane in turn, until the statement is full.
+    pub(super) fn take_batch(&self) -> Vec<Job> {
+        let mut waiting = self.lock();
+        let (mut jobs, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(sender) = waiting.turns.front().copied() {
+            let next = waiting.lanes.get(&sender).and_then(|lane| lane.jobs.front());
+            let Some(next) = next else { break };
+            (rows, bytes) = (rows + next.rows.len(), bytes + next.weight);
+            if !jobs.is_empty() && (rows > BATCH_ROWS || bytes > BATCH_BYTES) {
+                break;
+            }
+            jobs.extend(waiting.pop(sender, VecDeque::pop_front));
+            // If the lane has more appends, its next turn comes after those of the other lanes.
+            if waiting.turns.front() == Some(&sender) {
+                waiting.turns.rotate_left(1);
+            }
+        }
+        jobs
     }
 
-    /// Puts appends back at the front, so that they are tried first.
-    pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
-        jobs.into_iter().rev().for_each(|job| self.waiting.push_front(job));
+    /// Puts appends back, so that they are tried first.
+    pub(super) fn put_back(&self, jobs: Vec<Job>) {
+        let mut waiting = self.lock();
+        jobs.into_iter().rev().for_each(|job| waiting.push_front(job));
     }
 
     /// Sets the reason why the waiting appends are delayed. An append that already has a reason keeps it.
-    pub(super) fn set_reason(&mut self, why: &AppendError) {
-        self.waiting.iter_mut().for_each(|job| job.failed = job.failed.take().or(Some(why.clone())));
+    pub(super) fn set_reason(&self, why: &AppendError) {
+        let mut waiting = self.lock();
+        let jobs = waiting.lanes.values_mut().flat_map(|lane| &mut lane.jobs);
+        jobs.for_each(|job| job.failed = job.failed.take().or_else(|| Some(why.clone())));
     }
 
     /// Answers the appends whose deadline is before `latest`. If the rows of these appends were sent now, the
     /// rows could be stored after the callers have given up.
-    pub(super) fn answer_late(&mut self, latest: Instant) {
-        for mut job in std::mem::take(&mut self.waiting) {
-            if job.deadline < latest {
-                let why = job.failed.take().unwrap_or(AppendError::Late);
-                job.answer(Err(why));
-            } else {
-                self.waiting.push_back(job);
-            }
+    pub(super) fn answer_late(&self, latest: Instant) {
+        let mut waiting = self.lock();
+        let mut jobs = waiting.lanes.values().flat_map(|lane| &lane.jobs);
+        if jobs.all(|job| job.deadline >= latest) {
+            return;
+        }
+        let (late, in_time): (Vec<Job>, Vec<Job>) =
+            waiting.drain().into_iter().partition(|job| job.deadline < latest);
+        in_time.into_iter().for_each(|job| waiting.push_back(job));
+        drop(waiting);
+        for mut job in late {
+            let why = job.failed.take().unwrap_or(AppendError::Late);
+            job.answer(Err(why));
         }
     }
 }
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -15,7 +15,7 @@ use super::not_admitted::NotAdmitted;
 use super::origins::Origins;
 use super::revocations::Revocations;
 use super::sender_tokens::{PrivateStream, SenderTokens};
-use super::senders::Sender;
+use super::senders::{Lane, Sender};
 use super::viewer::{BadClaim, Credential, Viewer};
 use crate::batch::Batch;
 
@@ -194,6 +194,14 @@ impl<'a> Caller<'a> {
                 let message = format!("users do not write {}", Sender::what(stream));
                 Err(ApiError::forbidden("not_a_service", message).hint("send one of INGEST_TOKENS"))
             }
+        }
+    }
+
+    /// Whose appends the request adds to the queue.
+    pub(crate) fn lane(&self) -> Lane<'_> {
+        match self {
+            Self::Service(sender) => sender.lane(),
+            Self::Viewer(viewer) => Lane::User(&viewer.user),
         }
     }
 

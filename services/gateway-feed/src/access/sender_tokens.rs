@@ -111,9 +111,11 @@ impl SenderTokens {
         self.tokens.is_empty()
     }
 
-    /// The name and the scope of the token `presented`. `None` if this token may not send.
-    pub(crate) fn grant(&self, presented: &str) -> Option<&Grant> {
-        self.grants.get(self.tokens.find(presented)?)
+    /// The place in the list, the name and the scope of the token `presented`. `None` if this token may not
+    /// send.
+    pub(crate) fn grant(&self, presented: &str) -> Option<(usize, &Grant)> {
+        let place = self.tokens.find(presented)?;
+        Some((place, self.grants.get(place)?))
     }
 }
 
@@ -197,7 +199,7 @@ mod tests {
     }
 
     fn scope<'a>(tokens: &'a SenderTokens, token: &str) -> Option<&'a Scope> {
-        tokens.grant(token).map(|grant| &grant.scope)
+        tokens.grant(token).map(|(_, grant)| &grant.scope)
     }
 
     fn only(owner: &str, sources: &[Source]) -> Scope {
@@ -210,9 +212,9 @@ mod tests {
             " plain , named=second ,, ci = third : github.actions , agents=fourth:agent.ping + oasis.events",
         );
         assert!(!tokens.is_empty() && parse("").is_empty());
-        for (all, name) in [("plain", None), ("second", Some("named"))] {
+        for (place, all, name) in [(0, "plain", None), (1, "second", Some("named"))] {
             let grant = Grant { name: name.map(str::to_owned), scope: Scope::All };
-            assert_eq!(tokens.grant(all), Some(&grant), "{all}");
+            assert_eq!(tokens.grant(all), Some((place, &grant)), "{all}");
         }
         assert_eq!(scope(&tokens, "third"), Some(&only("ci", &[Source::GithubActions])));
         assert_eq!(

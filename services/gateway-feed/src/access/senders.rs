@@ -1,11 +1,14 @@
 //! Decides who may send events: no one, only clients that present a token, or everyone. Also decides what a
 //! sender may send.
 
+use std::net::IpAddr;
+
 use hyper::HeaderMap;
 use oasis_core::ping::Pinger;
 use oasis_core::{DedupKey, Meta, NewEvent, Source};
-use oasis_service::{ApiError, Presented, bearer};
+use oasis_service::{ApiError, Presented, bearer, network};
 
+use super::addresses::client_address;
 use super::sender_tokens::{Grant, PrivateStream, Scope, SenderTokens};
 
 /// The member of `meta` that names the token with which an event was sent.
@@ -18,18 +21,32 @@ const ANYONE: &Grant = &Grant { name: None, scope: Scope::All };
 pub(crate) struct Senders {
     tokens: SenderTokens,
     anonymous: bool,
+    /// See [`client_address`].
+    trusted_proxy_hops: u8,
 }
 
 /// The sender of an admitted request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sender<'a> {
     grant: &'a Grant,
+    lane: Lane<'a>,
+}
+
+/// Whose appends a request adds to the queue. The lanes take turns, see [`oasis_store::Appender::of`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Lane<'a> {
+    /// The place of the token in INGEST_TOKENS.
+    Token(usize),
+    /// The network of a client without a token.
+    Network(IpAddr),
+    /// The id of a user.
+    User(&'a str),
 }
 
 impl Senders {
     /// If `anonymous`, everyone may send. Otherwise, only clients that present one of the tokens may send.
-    pub(crate) fn new(tokens: SenderTokens, anonymous: bool) -> Self {
-        Self { tokens, anonymous }
+    pub(crate) fn new(tokens: SenderTokens, anonymous: bool, trusted_proxy_hops: u8) -> Self {
+        Self { tokens, anonymous, trusted_proxy_hops }
     }
 
     /// Whether any client may send events.
@@ -42,9 +59,10 @@ impl Senders {
     ///
     /// # Errors
     /// 403 if no one may send; 401 if the token is missing or not accepted.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Sender<'_>, ApiError> {
+    pub(crate) fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Sender<'_>, ApiError> {
         if self.anonymous {
-            return Ok(Sender { grant: ANYONE });
+            let lane = Lane::Network(network(client_address(peer, headers, self.trusted_proxy_hops)));
+            return Ok(Sender { grant: ANYONE, lane });
         }
         if self.tokens.is_empty() {
             return Err(ApiError::forbidden("ingest_disabled", "this gateway accepts no events")
@@ -54,16 +72,20 @@ impl Senders {
             return Err(ApiError::unauthorized("token_missing", "sending events needs a token")
                 .hint("send the header Authorization: Bearer … with one of INGEST_TOKENS"));
         };
-        let grant = self.tokens.grant(token);
-        let grant =
-            grant.ok_or_else(|| ApiError::unauthorized("bad_token", "this token may not send events"));
-        Ok(Sender { grant: grant? })
+        let found = self.tokens.grant(token);
+        found
+            .map(Sender::new)
+            .ok_or_else(|| ApiError::unauthorized("bad_token", "this token may not send events"))
     }
 }
 
 impl<'a> Sender<'a> {
-    pub(super) fn new(grant: &'a Grant) -> Self {
-        Self { grant }
+    pub(super) fn new((place, grant): (usize, &'a Grant)) -> Self {
+        Self { grant, lane: Lane::Token(place) }
+    }
+
+    pub(crate) fn lane(self) -> Lane<'a> {
+        self.lane
     }
 
     /// The sender, as a part of dedup keys. All senders that may send events of every source are one sender.

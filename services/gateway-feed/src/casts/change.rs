@@ -64,7 +64,7 @@ impl Casts {
             if rows.is_empty() {
                 return response::json(StatusCode::OK, &Cast::new(cast.as_str(), &state));
             }
-            let appended = self.appender.append(rows, arrived).await;
+            let appended = self.appender.of(caller.lane()).append(rows, arrived).await;
             appended.map_err(|error| not_stored(error, "send the request again"))?;
             self.directory.forget(cast.channel());
             // The progress is stored now.

@@ -69,7 +69,7 @@ impl Casts {
             if let Some(run_id) = run_id {
                 self.check_run(&run_id, &cast).await?;
             }
-            let appended = self.appender.append(vec![row.clone()], arrived).await;
+            let appended = self.appender.of(caller.lane()).append(vec![row.clone()], arrived).await;
             let appended = appended.map_err(|error| not_stored(error, AGAIN))?;
             self.directory.forget(cast.channel());
             // If another request has stored a row with this dedup key in the meantime, it may be another row.

@@ -56,7 +56,7 @@ pub(crate) async fn answer(
     context: &RequestContext,
 ) -> Result<Response, ApiError> {
     let arrived = Instant::now();
-    let sender = senders.admit(request.headers())?;
+    let sender = senders.admit(request.headers(), context.peer().ip())?;
     Query::parse(request.uri().query(), &[])?;
     let (head, body) = request.into_parts();
     let body = context.read_body(body, MOST_BYTES).await?;
@@ -64,7 +64,8 @@ pub(crate) async fn answer(
         events::read(&head.headers, &body, Ts::clamped(Timestamp::now()), (sender, agents)).await?;
     drop(body);
     let events = sender.own(events)?;
-    let appended = appender.append(events, arrived).await.map_err(|error| not_stored(error, AGAIN))?;
+    let appended =
+        appender.of(sender.lane()).append(events, arrived).await.map_err(|error| not_stored(error, AGAIN))?;
     let ids: Vec<Option<i64>> = appended.iter().map(|appended| appended.id).collect();
     let (id, ts) = if let [only] = appended[..] { (only.id, only.ts) } else { (None, None) };
     let stored = Stored {

@@ -50,7 +50,7 @@ impl Resources {
             // These ids may have been filled from other events when the request was sent before.
             scope.give(&self.store, &mut rows, &["project_id", "cluster_id"]).await?;
         }
-        store_items(&self.appender, rows, arrived, AGAIN).await
+        store_items(&self.appender.of(caller.lane()), rows, arrived, AGAIN).await
     }
 }
 

@@ -72,7 +72,7 @@ impl Rooms {
         let state = match state {
             Some(state) => state,
             None => {
-                let is_new = self.append(room, wanted.opening()?, arrived).await?;
+                let is_new = self.append(room, wanted.opening()?, &caller, arrived).await?;
                 let state = self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?;
                 if is_new {
                     return response::json(StatusCode::CREATED, &Room::new(room.as_str(), &state));
@@ -84,7 +84,7 @@ impl Rooms {
         let state = match wanted.change(&state)? {
             None => state,
             Some(change) => {
-                self.append(room, change, arrived).await?;
+                self.append(room, change, &caller, arrived).await?;
                 self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?
             }
         };
@@ -124,18 +124,24 @@ impl Rooms {
         let state: Arc<RoomState> = if state.is_closed {
             state
         } else {
-            self.append(room, RoomChange::Closed, arrived).await?;
+            self.append(room, RoomChange::Closed, &caller, arrived).await?;
             self.fresh_state(room).await?.ok_or_else(|| no_such_room(room))?
         };
         response::json(StatusCode::OK, &Room::new(room.as_str(), &state))
     }
 
     /// Appends a change. Returns false if the room was opened or closed before by the same kind of change.
-    async fn append(&self, room: &RoomId, change: RoomChange, arrived: Instant) -> Result<bool, ApiError> {
+    async fn append(
+        &self,
+        room: &RoomId,
+        change: RoomChange,
+        caller: &Caller<'_>,
+        arrived: Instant,
+    ) -> Result<bool, ApiError> {
         let now = Ts::clamped(Timestamp::now());
         let event = change.into_event(room, now);
         let event = event.map_err(|why| ApiError::bad_request("bad_room", why.to_string()))?;
-        let appended = self.appender.append(vec![event], arrived).await;
+        let appended = self.appender.of(caller.lane()).append(vec![event], arrived).await;
         let appended = appended.map_err(|error| not_stored(error, "send the request again"))?;
         // The tail of this gateway forgets the state too, but a little later.
         self.directory.forget(room.channel());

@@ -51,7 +51,7 @@ impl Rooms {
                 KeyScope { prefix: (ROOMS, "line:"), target: room.as_str(), caller: &caller, key: &key };
             scope.give(&self.store, &mut events, &[]).await?;
         }
-        store_items(&self.appender, events, arrived, AGAIN).await
+        store_items(&self.appender.of(caller.lane()), events, arrived, AGAIN).await
     }
 
     /// Checks that the caller may write lines to a room.
