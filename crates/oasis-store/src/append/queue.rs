@@ -1,7 +1,7 @@
 //! The waiting appends, and how many of them fit into one statement. Each sender has a lane, in which its
-//! appends wait in the order of their arrival. The lanes take turns: a statement takes one append of each lane,
-//! and then the next one of each. So a sender with many appends does not delay the others. If the memory is
-//! used up, the lane that uses most of it gives way.
+//! appends wait in the order of their arrival. The lanes take turns: a statement takes one append of each
+//! lane, and then the next one of each. So a sender with many appends does not delay the others. If the
+//! memory is used up, the lane that uses most of it gives way.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -156,8 +156,8 @@ impl Waiting {
         Some(job)
     }
 
-    /// The newest append of the lane that uses the most memory. `None` if that lane would not use more than the
-    /// lane of `sender` with `bytes` more.
+    /// The newest append of the lane that uses the most memory. `None` if that lane would not use more than
+    /// the lane of `sender` with `bytes` more.
     fn pop_from_largest(&mut self, sender: Sender, bytes: usize) -> Option<Job> {
         let own = self.lanes.get(&sender).map_or(0, |lane| lane.bytes) + bytes;
         let (largest, lane) = self.lanes.iter().max_by_key(|(_, lane)| lane.bytes)?;
