@@ -29,7 +29,7 @@ pub(crate) struct Senders {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sender<'a> {
     grant: &'a Grant,
-    lane: Lane<'a>,
+    lane: Lane<'static>,
 }
 
 /// Whose appends a request adds to the queue. The lanes take turns, see [`oasis_store::Appender::of`].
@@ -84,7 +84,7 @@ impl<'a> Sender<'a> {
         Self { grant, lane: Lane::Token(place) }
     }
 
-    pub(crate) fn lane(self) -> Lane<'a> {
+    pub(crate) fn lane(self) -> Lane<'static> {
         self.lane
     }
 

@@ -27,6 +27,9 @@ use crate::batch::ReadError;
 
 /// The maximum number of reads of the table at the same time.
 const AT_ONCE: usize = 4;
+/// The maximum number of reads at the same time for subscribers that catch up. They can need very many reads,
+/// so a new subscriber, which needs one, does not wait for them.
+const CATCHING_UP: usize = 2;
 /// The maximum number of stretches that are kept.
 const KEPT: usize = 16;
 /// The maximum size of all kept stretches together, in bytes.
@@ -41,6 +44,8 @@ const LONGEST_REST: Duration = Duration::from_millis(50);
 pub(crate) struct Reads {
     table: Arc<dyn Table>,
     turns: Semaphore,
+    /// The turns of subscribers that catch up. Each also needs one of `turns`.
+    catching_up: Semaphore,
     /// Whether subscribers share the statements that read rows (see [`crate::batch`]). Shared reads need no
     /// turn.
     shares_statements: bool,
@@ -76,7 +81,13 @@ pub(crate) struct Stretch {
 
 impl Reads {
     pub(crate) fn new(table: Arc<dyn Table>, shares_statements: bool) -> Self {
-        Self { table, turns: Semaphore::new(AT_ONCE), shares_statements, kept: Mutex::default() }
+        Self {
+            table,
+            turns: Semaphore::new(AT_ONCE),
+            catching_up: Semaphore::new(CATCHING_UP),
+            shares_statements,
+            kept: Mutex::default(),
+        }
     }
 
     /// The wanted rows of a topic after a cursor, up to `floor`, the floor of the topic's ring.
@@ -179,6 +190,7 @@ impl Reads {
         after: i64,
         floor: i64,
     ) -> Result<Stretch, ReadError> {
+        let _catching_up = self.catching_up().await;
         let _turn = self.turn_for_rows().await;
         let began = Instant::now();
         let mut rows: Vec<StoredEvent> = Vec::new();
@@ -237,6 +249,10 @@ impl Reads {
     async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
         self.turns.acquire().await.ok()
+    }
+
+    async fn catching_up(&self) -> Option<SemaphorePermit<'_>> {
+        if self.shares_statements { None } else { self.catching_up.acquire().await.ok() }
     }
 
     async fn turn_for_rows(&self) -> Option<SemaphorePermit<'_>> {

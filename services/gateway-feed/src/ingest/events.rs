@@ -5,12 +5,11 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::ping::{BACK, LOST};
 use oasis_core::{NewEvent, Source, Ts, report};
 use oasis_service::ApiError;
-use tokio::sync::Semaphore;
 
 use super::fields::Refusal;
 use super::form::{self, Form};
 use super::json::{Elements, check_size, is_json, object};
-use super::{cloud, strict};
+use super::{cloud, large, strict};
 use crate::access::Sender;
 use crate::agents::Agents;
 
@@ -23,10 +22,6 @@ pub(super) struct Received {
     /// Whether the answer is 201. Clients of some forms expect 200.
     pub(super) created: bool,
 }
-
-/// Parsed JSON can need a hundred times the memory of its text. Among the events that are larger than
-/// [`form::MOST_BYTES`], the whole process therefore parses only one at a time.
-static LARGE_EVENTS: Semaphore = Semaphore::const_new(1);
 
 /// Reads the events of a request that was received at `now` from a sender. [`Agents`] knows the last ping of
 /// each agent.
@@ -84,8 +79,7 @@ async fn one(
     // The form is not known before the text is parsed. Until then, the largest limit of all forms applies.
     check_size(text, form::MOST_LENIENT_BYTES)?;
     let is_large = text.len() > form::MOST_BYTES;
-    // The semaphore is never closed.
-    let _turn = if is_large { LARGE_EVENTS.acquire().await.ok() } else { None };
+    let _turn = if is_large { Some(large::turn(sender.lane()).await) } else { None };
     let event = object(text)?;
     let form = Form::of(&event)?;
     check_size(text, form.most_bytes())?;

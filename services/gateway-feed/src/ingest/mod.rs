@@ -11,6 +11,7 @@ mod form;
 mod idempotency;
 mod items;
 mod json;
+mod large;
 mod object;
 mod store;
 mod strict;
