@@ -2,6 +2,7 @@
 //! deliveries a second, a hundred clients of the feed, and a query a second.
 
 mod attacks;
+mod bodies;
 mod traffic;
 
 use std::time::Duration;
@@ -28,6 +29,9 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let webhooks = stack.webhooks(&database).await?;
     let target = Target { gateway: gateway.address, webhooks: webhooks.address };
     let mut traffic = Traffic::new(target)?;
+    let peak = bodies::peak(&gateway).await?;
+    let row = Row::single("peak memory of a gateway that gets 12 arrays of 20 MiB at a time", "MiB", peak);
+    report.row(row.bar(Bar::AtMost(256.0)));
 
     // The first run warms everything up.
     traffic.run(time.min(Duration::from_secs(5))).await?;
