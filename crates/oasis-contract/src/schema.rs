@@ -39,8 +39,8 @@ fn validator(reference: &str) -> Arc<Validator> {
 /// check costs more than the request.
 static MATCHES: LazyLock<Mutex<HashSet<u64>>> = LazyLock::new(Mutex::default);
 
-/// Checks a JSON text against the schema at a place. A text that nests deeper than serde_json reads counts as
-/// right: no program sends such a text, unless SQL wrote the row.
+/// Checks a JSON text against the schema at a place. No object may have a key more than once. A text that
+/// nests deeper than serde_json reads counts as right: no program sends such a text, unless SQL wrote the row.
 pub(crate) fn check_json(place: &Place, text: &[u8]) -> Result<(), String> {
     let reference = place.reference();
     let mut hasher = DefaultHasher::new();
@@ -49,9 +49,9 @@ pub(crate) fn check_json(place: &Place, text: &[u8]) -> Result<(), String> {
     if MATCHES.lock().unwrap_or_else(PoisonError::into_inner).contains(&hash) {
         return Ok(());
     }
-    let value = match oasis_core::parse_json(text) {
-        Err(error) if error.to_string().starts_with("recursion limit exceeded") => return Ok(()),
-        parsed => parsed.map_err(|error| format!("{error}: {}", String::from_utf8_lossy(text)))?,
+    let value = match oasis_core::parse_unique_json(text) {
+        Err(why) if why.to_string().starts_with("not JSON: recursion limit exceeded") => return Ok(()),
+        parsed => parsed.map_err(|why| format!("{why}: {}", String::from_utf8_lossy(text)))?,
     };
     let validator = validator(&reference);
     let errors: Vec<String> =

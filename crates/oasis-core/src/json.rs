@@ -7,28 +7,59 @@
 //! keys unchanged, with one exception: an object that has only the key for numbers, with the text of a
 //! number, becomes this number.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
+
+use crate::invalid::Invalid;
 
 /// The private key of the object with which serde_json represents a number.
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// Parses a JSON text.
+/// The maximum length of a key in an error, in characters.
+const MOST_SHOWN: usize = 64;
+
+/// Parses a JSON text. If an object has a key more than once, the last value counts.
 ///
 /// # Errors
 /// When `json` is not valid JSON.
 pub fn parse_json(json: &[u8]) -> Result<Value, serde_json::Error> {
+    parse(json, AnyValue { repeated: None })
+}
+
+/// Parses a JSON text in which no object has a key more than once. Of such an object, one program would read
+/// the first value, and another program the last value.
+///
+/// # Errors
+/// When `json` is not valid JSON, or an object has a key more than once. The message names the key.
+pub fn parse_unique_json(json: &[u8]) -> Result<Value, Invalid> {
+    let repeated = Cell::new(None);
+    parse(json, AnyValue { repeated: Some(&repeated) }).map_err(|error| match repeated.take() {
+        Some(key) => {
+            let key: String = key.chars().take(MOST_SHOWN).collect();
+            Invalid::new(format!("`{}`: the key is given more than once", key.escape_debug()))
+        }
+        None => Invalid::new(format!("not JSON: {error}")),
+    })
+}
+
+fn parse(json: &[u8], any: AnyValue<'_>) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let value = AnyValue.deserialize(&mut deserializer)?;
+    let value = any.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
 
-struct AnyValue;
+#[derive(Clone, Copy)]
+struct AnyValue<'a> {
+    /// Takes the key that an object has more than once. `None` if such objects are accepted.
+    repeated: Option<&'a Cell<Option<String>>>,
+}
 
-impl<'de> DeserializeSeed<'de> for AnyValue {
+impl<'de> DeserializeSeed<'de> for AnyValue<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -36,7 +67,7 @@ impl<'de> DeserializeSeed<'de> for AnyValue {
     }
 }
 
-impl<'de> Visitor<'de> for AnyValue {
+impl<'de> Visitor<'de> for AnyValue<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -69,7 +100,7 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(item) = items.next_element_seed(AnyValue)? {
+        while let Some(item) = items.next_element_seed(self)? {
             array.push(item);
         }
         Ok(array.into())
@@ -81,7 +112,7 @@ impl<'de> Visitor<'de> for AnyValue {
         let mut map = Map::new();
         let mut key = entries.next_key::<String>()?;
         while let Some(present) = key {
-            let value = entries.next_value_seed(AnyValue)?;
+            let value = entries.next_value_seed(self)?;
             key = entries.next_key()?;
             if present == NUMBER
                 && key.is_none()
@@ -90,7 +121,18 @@ impl<'de> Visitor<'de> for AnyValue {
             {
                 return Ok(number.into());
             }
-            map.insert(present, value);
+            match (map.entry(present), self.repeated) {
+                (Entry::Vacant(entry), _) => {
+                    entry.insert(value);
+                }
+                (Entry::Occupied(mut entry), None) => {
+                    entry.insert(value);
+                }
+                (Entry::Occupied(entry), Some(repeated)) => {
+                    repeated.set(Some(entry.key().clone()));
+                    return Err(A::Error::custom("a key is given more than once"));
+                }
+            }
         }
         Ok(map.into())
     }
@@ -142,6 +184,34 @@ mod tests {
         assert_eq!(parse_json(b" [null, true, \"a\\n\"] ").unwrap(), json!([null, true, "a\n"]));
     }
 
+    #[test]
+    fn a_key_that_an_object_has_twice_is_refused_by_name_or_its_last_value_counts() {
+        let deep = format!("{}{}{}", "[".repeat(99), r#"{"b":1,"b":2}"#, "]".repeat(99));
+        for (json, key) in [
+            (r#"{"a":1,"a":1}"#, "a"),
+            (r#"{"a":1,"b":2,"c":3,"\u0061":null}"#, "a"),
+            (r#"[1,{"a":{"x":{},"b":[{"b":1,"a":0}],"x":{}}}]"#, "x"),
+            (&deep, "b"),
+            (r#"{"":1,"":2}"#, ""),
+            (r#"{"\u0000\n":1,"\u0000\n":2}"#, "\\0\\n"),
+            (
+                r#"{"$serde_json::private::Number":"1","$serde_json::private::Number":"2"}"#,
+                "$serde_json::private::Number",
+            ),
+        ] {
+            let refused = parse_unique_json(json.as_bytes()).unwrap_err().to_string();
+            assert_eq!(refused, format!("`{key}`: the key is given more than once"));
+            assert!(parse_json(json.as_bytes()).is_ok(), "{json}");
+        }
+        assert_eq!(parse_json(br#"{"a":1,"a":{"b":2}}"#).unwrap(), json!({"a": {"b": 2}}));
+        let long = format!(r#"{{"{0}":1,"{0}":2}}"#, "é".repeat(9_000));
+        assert_eq!(parse_unique_json(long.as_bytes()).unwrap_err().to_string().chars().count(), 64 + 35);
+        // The keys of different objects may be equal.
+        let fine = br#"[{"a":{"a":[{"a":1.10},{"a":1e-7}]}},{"a":1}]"#;
+        assert_eq!(parse_unique_json(fine).unwrap(), parse_json(fine).unwrap());
+        assert!(parse_unique_json(b"{\"a\":1,}").unwrap_err().to_string().starts_with("not JSON: "));
+    }
+
     fn any_value() -> impl Strategy<Value = Value> {
         let number = "-?(0|[1-9][0-9]{0,25})([.][0-9]{1,25})?(e[+-][0-9]{1,9})?";
         let leaf = prop_oneof![
@@ -162,7 +232,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_printed_value_parses_to_the_same_value(value in any_value()) {
-            prop_assert_eq!(parse_json(value.to_string().as_bytes()).unwrap(), value);
+            prop_assert_eq!(&parse_json(value.to_string().as_bytes()).unwrap(), &value);
+            prop_assert_eq!(parse_unique_json(value.to_string().as_bytes()).unwrap(), value);
         }
     }
 }

@@ -45,7 +45,7 @@ pub use event::{DedupKey, Event, NewEvent, TICKER_FIELDS, Ticker};
 pub use find::Prefixes;
 pub use invalid::Invalid;
 pub use invisible::{MOST_NAME_BYTES, is_invisible, is_name};
-pub use json::parse_json;
+pub use json::{parse_json, parse_unique_json};
 pub use link::Link;
 pub use meta::{Meta, MetaValue};
 pub use names::{Kind, Layer, Module};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use oasis_core::{parse_json, repair_escapes};
+use oasis_core::{parse_unique_json, repair_escapes};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -25,15 +25,16 @@ pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-/// Parses a JSON value. If parsing fails, repairs the escapes in `text`, and parses the text again.
+/// Parses a JSON value. If parsing fails, repairs the escapes in `text`, and parses the text again. Refuses
+/// an object that has a key more than once.
 pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
-    parse_json(text)
+    parse_unique_json(text)
         // A string that was cut may end with half of a character, which is not valid JSON.
         .or_else(|error| match repair_escapes(text) {
-            Cow::Owned(repaired) => parse_json(&repaired),
+            Cow::Owned(repaired) => parse_unique_json(&repaired),
             Cow::Borrowed(_) => Err(error),
         })
-        .map_err(|error| Refusal::new(format!("not JSON: {error}")))
+        .map_err(|why| Refusal::new(why.to_string()))
 }
 
 /// Refuses an event of more than `most` bytes.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use oasis_core::resource::{RESOURCES, ResourceEvent};
-use oasis_core::{NewEvent, Ts, parse_json};
+use oasis_core::{NewEvent, Ts, parse_unique_json};
 use oasis_service::{ApiError, Query, Request, RequestContext, Response};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -55,7 +55,7 @@ impl Resources {
 }
 
 fn event(text: &[u8], now: Ts) -> Result<ResourceEvent, Refusal> {
-    match parse_json(text) {
+    match parse_unique_json(text) {
         Ok(Value::Object(fields)) => {
             // Programs that send events of other kinds often use this path by mistake.
             let is_other = !fields.contains_key("event_type") && fields.contains_key("vtid");
@@ -65,6 +65,6 @@ fn event(text: &[u8], now: Ts) -> Result<ResourceEvent, Refusal> {
             })
         }
         Ok(_) => Err(Refusal::new("expected an event, which is a JSON object")),
-        Err(error) => Err(Refusal::new(format!("not JSON: {error}"))),
+        Err(why) => Err(Refusal::new(why.to_string())),
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use oasis_core::room::{AgentType, LogLevel, LogLine, ROOMS, RoomId};
-use oasis_core::{NewEvent, RoomState, Ts, parse_json};
+use oasis_core::{NewEvent, RoomState, Ts, parse_unique_json};
 use oasis_service::{ApiError, Query, Request, RequestContext, Response};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -68,10 +68,10 @@ impl Rooms {
 
 /// Reads one line: `{timestamp?, agentType, level?, message, metadata?, vtid?}`.
 fn line(text: &[u8], room: &RoomId, now: Ts) -> Result<NewEvent, Refusal> {
-    let line = match parse_json(text) {
+    let line = match parse_unique_json(text) {
         Ok(Value::Object(line)) => line,
         Ok(_) => return Err(Refusal::new("expected a line, which is a JSON object")),
-        Err(error) => return Err(Refusal::new(format!("not JSON: {error}"))),
+        Err(why) => return Err(Refusal::new(why.to_string())),
     };
     let mut fields = Fields::new(line, "");
     let ts = fields.time("timestamp", now)?;

@@ -22,6 +22,7 @@ mod numbers;
 mod process;
 mod query;
 mod random;
+mod repeated_keys;
 mod resource_claims;
 mod resource_errors;
 mod resource_isolation;
