@@ -9,7 +9,7 @@ use oasis_core::cast::{CastChange, CastFields, CastId, CastStatus, NewCastRow};
 use oasis_core::{Invalid, Link, NewEvent, Task, Ts};
 use oasis_service::Shutdown;
 use oasis_store::{Appender, DatabaseArgs, Store};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
@@ -109,7 +109,8 @@ impl CastStory {
                 let further = (progress + 5.0 + 25.0 * self.random.unit()).min(100.0).round();
                 cast.progress = Some(further);
                 let message = Some(format!("step {} of 5", 1 + (further / 25.0) as u32));
-                row(&cast.id, CastChange::Progress { progress: Some(further), message })
+                let progress = Number::from_f64(further);
+                row(&cast.id, CastChange::Progress { progress, message })
             }
         }
     }

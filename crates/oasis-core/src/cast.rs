@@ -1,7 +1,7 @@
 //! Casts: a cast is one job of a user. A cast is a channel `cast:{id}`. Each of its rows opens the cast,
 //! changes its state, or reports progress.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::channel::channel_id;
 use crate::event::{DedupKey, Event, NewEvent};
@@ -208,7 +208,7 @@ pub enum CastChange {
     /// Reports progress.
     Progress {
         /// How far the work has come, from 0 to 100.
-        progress: Option<f64>,
+        progress: Option<Number>,
         /// What the work does now.
         message: Option<String>,
     },
@@ -317,7 +317,8 @@ mod tests {
         let expected = json!({"castId": "c1", "owner": "ann", "attempt": 2, "spell": {"name": "site"},
             "duration": 7, "startedAt": "2026-01-02T03:04:05.006Z", "artifactUrl": "https://example.com/a"});
         assert_eq!(row(CastChange::Fields(fields)).meta.as_map(), expected.as_object().unwrap());
-        let progress = row(CastChange::Progress { progress: Some(12.5), message: Some("half".into()) });
+        let progress =
+            row(CastChange::Progress { progress: Number::from_f64(12.5), message: Some("half".into()) });
         let expected =
             json!({"castId": "c1", "owner": "ann", "attempt": 2, "progress": 12.5, "message": "half"});
         assert_eq!(progress.meta.as_map(), expected.as_object().unwrap());

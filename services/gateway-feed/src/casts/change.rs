@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use oasis_core::cast::{CastChange, CastFields, CastId, CastStatus, NewCastRow, fields};
 use oasis_core::{CastState, Invalid, Link, NewEvent, Ts};
 use oasis_service::{ApiError, Query, Request, RequestContext, Response, response};
+use serde_json::Number;
 use tokio::time::Instant;
 
 use super::errors::{bad_cast, ended};
@@ -24,7 +25,7 @@ struct CastPatch {
     status: Option<CastStatus>,
     attempt: Option<i32>,
     fields: CastFields,
-    progress: Option<f64>,
+    progress: Option<Number>,
     message: Option<String>,
 }
 

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use oasis_core::cast::MOST_MESSAGE_BYTES;
 use oasis_core::{Invalid, MOST_NAME_BYTES, is_name};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::ingest::{Fields, Refusal};
 
@@ -27,11 +27,12 @@ pub(super) fn whole_number(
     }
 }
 
-/// Takes a number from 0 to 100.
-pub(super) fn percentage(fields: &mut Fields, name: &str) -> Result<Option<f64>, Refusal> {
+/// Takes a number from 0 to 100. It keeps all its digits.
+pub(super) fn percentage(fields: &mut Fields, name: &str) -> Result<Option<Number>, Refusal> {
     let Some(value) = fields.take(name) else { return Ok(None) };
-    match value.as_f64() {
-        Some(number) if (0.0..=100.0).contains(&number) => Ok(Some(number)),
+    let is_percentage = value.as_f64().is_some_and(|number| (0.0..=100.0).contains(&number));
+    match value {
+        Value::Number(number) if is_percentage => Ok(Some(number)),
         _ => Err(fields.refuse(name, "expected a number from 0 to 100")),
     }
 }
