@@ -1,5 +1,7 @@
 //! The types of an event: the event itself, an event to append, its dedup key, and its ten public fields.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::channel::Channel;
@@ -126,7 +128,7 @@ pub const TICKER_FIELDS: [&str; 10] =
     ["ts", "vtid", "layer", "module", "source", "kind", "status", "title", "ref", "link"];
 
 /// The public format of an event. All ten fields are always present, in exactly this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "the docs of `Event` explain the fields")]
 pub struct Ticker<'a> {
     pub ts: Ts,
@@ -139,7 +141,7 @@ pub struct Ticker<'a> {
     pub title: &'a str,
     #[serde(rename = "ref")]
     pub reference: &'a str,
-    pub link: Option<&'a str>,
+    pub link: Option<Cow<'a, str>>,
 }
 
 #[cfg(test)]

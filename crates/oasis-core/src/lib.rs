@@ -8,8 +8,8 @@
 
 pub mod bridge;
 pub mod cast;
+pub mod emails;
 pub mod github;
-pub mod meta;
 pub mod ping;
 pub mod report;
 pub mod resource;
@@ -27,6 +27,7 @@ mod invalid;
 mod invisible;
 mod json;
 mod link;
+mod meta;
 mod names;
 mod room_state;
 mod sets;

@@ -8,10 +8,7 @@ use serde_json::{Map, Value};
 use crate::invalid::{Invalid, shown};
 use crate::json::parse_json;
 
-mod emails;
 mod number;
-
-pub use emails::withhold_emails;
 
 /// A JSON object of at most 16 KiB. The limit applies to the text that Postgres prints for the object. The
 /// object contains no NUL characters, because Postgres cannot store NUL characters. The object is kept as

@@ -1,7 +1,7 @@
 //! [`StoredEvent`]: an event that was read from the table, and the list of its columns.
 
 use jiff::Timestamp;
-use oasis_core::{Channel, Kind, Layer, Link, Meta, Module, Source, Status, Task, Ticker, Ts};
+use oasis_core::{Channel, Kind, Layer, Link, Meta, Module, Source, Status, Task, Ticker, Ts, emails};
 use smol_str::SmolStr;
 use tokio_postgres::Row;
 
@@ -60,8 +60,14 @@ impl StoredEvent {
             status: self.status,
             title: &self.title,
             reference: &self.reference,
-            link: self.link.as_ref().map(Link::as_str),
+            link: self.link.as_ref().map(|link| link.as_str().into()),
         }
+    }
+
+    /// The public fields of the event, without the e-mail addresses in its link.
+    pub fn ticker_without_emails(&self) -> Ticker<'_> {
+        let link = self.link.as_ref().and_then(|link| emails::withhold_in_link(link.as_str()));
+        Ticker { link, ..self.ticker() }
     }
 
     /// Makes an event from a row whose first columns are [`COLUMNS`] and then `meta` as text. The columns are

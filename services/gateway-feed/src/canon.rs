@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use oasis_core::Ts;
+use oasis_core::{Ts, emails};
 use oasis_service::{ApiError, Query, Response, response};
 use oasis_store::{Store, Work, WorkOfDay};
 use serde::Serialize;
@@ -28,6 +28,8 @@ const FRESH: Duration = Duration::from_secs(30);
 /// Answers requests for the report.
 pub(crate) struct Canon {
     store: Store,
+    /// Whether every reader must present a token. If not, e-mail addresses in names are withheld.
+    readers_known: bool,
     /// The last reports by the number of days. The lock is held during a statement, so at most one statement
     /// runs at a time, and the requests that wait for the same days get its report.
     reports: Mutex<HashMap<i64, (Instant, Arc<Report>)>>,
@@ -137,11 +139,18 @@ impl Report {
         let trend = trend.into_iter().map(|(day, counts)| Day { day, counts }).collect();
         Self { since, days, counts, trend, worst, complete }
     }
+
+    /// Withholds the e-mail addresses in the names of producers. An agent may have any name.
+    fn withhold_emails(&mut self) {
+        for producer in &mut self.worst {
+            producer.name = emails::withhold_in_text(&producer.name).into_owned();
+        }
+    }
 }
 
 impl Canon {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, reports: Mutex::default() }
+    pub(crate) fn new(store: Store, readers_known: bool) -> Self {
+        Self { store, readers_known, reports: Mutex::default() }
     }
 
     /// Answers with the report of the last days.
@@ -160,7 +169,11 @@ impl Canon {
                 let work = self.store.work_since(since).await.map_err(|error| {
                     ApiError::unavailable("database_unavailable", "the events cannot be counted now", error)
                 })?;
-                let report = Arc::new(Report::new(Ts::clamped(since), days, work));
+                let mut report = Report::new(Ts::clamped(since), days, work);
+                if !self.readers_known {
+                    report.withhold_emails();
+                }
+                let report = Arc::new(report);
                 reports.insert(days, (Instant::now(), report.clone()));
                 report
             }

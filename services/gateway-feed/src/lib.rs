@@ -78,6 +78,15 @@ pub async fn run(config: Config, listeners: impl Into<Listeners>, shutdown: Shut
     let store = Store::new(config.database, NAME).context("setting up the database")?;
     let appender = store.appender().context("setting up the database")?;
     let revocations = Arc::new(Revocations::default());
+    let callers = Callers::new(
+        config.ingest_tokens.clone(),
+        (keys, sessions),
+        store.clone(),
+        revocations.clone(),
+        config.cors_origins.clone(),
+    );
+    let callers = Arc::new(callers);
+    let readers = Readers::new(config.read_tokens, callers.clone());
     let room_directory = Arc::new(Directory::new(store.clone()));
     let room_logs = RoomLogs::new(room_directory.clone(), revocations.clone(), config.max_subscribers);
     let cast_directory = Arc::new(Directory::new(store.clone()));
@@ -98,6 +107,7 @@ pub async fn run(config: Config, listeners: impl Into<Listeners>, shutdown: Shut
     let streams = Arc::new(Streams::new(
         Arc::new(Database::new(store.clone())),
         config.max_subscribers,
+        readers.are_known(),
         revocations.clone(),
         room_logs,
         cast_events,
@@ -147,17 +157,10 @@ pub async fn run(config: Config, listeners: impl Into<Listeners>, shutdown: Shut
         let (ends, appender) = (streams.ends().clone(), appender.clone());
         keeper.run(places, (ends, appender), async move { drop(free.await) })
     });
-    let callers = Callers::new(
-        config.ingest_tokens.clone(),
-        (keys, sessions),
-        store.clone(),
-        revocations.clone(),
-        config.cors_origins.clone(),
-    );
-    let callers = Arc::new(callers);
+    let canon = Canon::new(store.clone(), readers.are_known());
     let app = Gateway {
         events: EventQueries::new(store.clone(), connections),
-        readers: Readers::new(config.read_tokens, callers.clone()),
+        readers,
         senders: Senders::new(config.ingest_tokens, config.ingest_anonymous, config.trusted_proxy_hops),
         callers,
         origins: config.cors_origins,
@@ -165,7 +168,7 @@ pub async fn run(config: Config, listeners: impl Into<Listeners>, shutdown: Shut
         resources: Resources::new(store.clone(), appender.clone(), connections),
         casts: Casts::new(store.clone(), appender.clone(), cast_directory, connections),
         audit: audit.clone(),
-        canon: Canon::new(store.clone()),
+        canon,
         refusals: Refusals::default(),
         trusted_proxy_hops: config.trusted_proxy_hops,
         store,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::{StatusCode, Uri};
 use oasis_core::room::RoomId;
-use oasis_core::{Status, Task, Ts, meta};
+use oasis_core::{Status, Task, Ts, emails};
 use oasis_service::{ApiError, Query, Response, response};
 use serde::Serialize;
 use serde_json::Value;
@@ -93,7 +93,9 @@ struct Listed {
 }
 
 fn show(Listed { ping, state, since }: &Listed, readers_known: bool) -> AgentView<'_> {
-    let text = |text: &String| if readers_known { text.clone() } else { without_addresses(text) };
+    let text = |text: &String| {
+        if readers_known { text.clone() } else { emails::withhold_in_text(text).into_owned() }
+    };
     AgentView {
         agent: text(&ping.who.agent),
         role: ping.who.role.as_ref().map(text),
@@ -112,12 +114,4 @@ fn show(Listed { ping, state, since }: &Listed, readers_known: bool) -> AgentVie
         last_id: ping.id,
         room: ping.room.as_ref().map(RoomId::as_str),
     }
-}
-
-fn without_addresses(text: &str) -> String {
-    if !text.contains('@') {
-        return text.to_owned();
-    }
-    let withheld = meta::withhold_emails(&Value::from(text).to_string());
-    serde_json::from_str(&withheld).unwrap_or_default()
 }

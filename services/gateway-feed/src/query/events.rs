@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, LINK};
-use oasis_core::{Meta, Task, Ticker, Ts, meta};
+use oasis_core::{Meta, Task, Ticker, Ts, emails};
 use oasis_service::{ApiError, Query, Request, Response, response};
 use oasis_store::{Columns, Filter, Order, PageQuery, Store, StoredEvent};
 use serde::Serialize;
@@ -44,8 +44,8 @@ impl EventQueries {
         Self { store, turns: Turns::new(usize::from(connections.div_ceil(2))) }
     }
 
-    /// Answers a query. E-mail addresses in `meta` are withheld unless every reader must present a token
-    /// (`readers_known`).
+    /// Answers a query. E-mail addresses in `link` and `meta` are withheld unless every reader must present a
+    /// token (`readers_known`).
     ///
     /// # Errors
     /// 400 for a bad parameter; 503 if the table cannot be read, or not in time.
@@ -90,9 +90,12 @@ impl EventQueries {
 
 fn show(event: &StoredEvent, readers_known: bool) -> Result<EventView<'_>, ApiError> {
     let meta = event.meta.as_ref().map_or("{}", Meta::as_json);
-    let meta = if readers_known { meta.to_owned() } else { meta::withhold_emails(meta) };
+    let (ticker, meta) = match readers_known {
+        true => (event.ticker(), meta.to_owned()),
+        false => (event.ticker_without_emails(), emails::withhold_in_json(meta).into_owned()),
+    };
     Ok(EventView {
-        ticker: event.ticker(),
+        ticker,
         id: event.id,
         recorded_at: Ts::clamped(event.recorded_at).to_string(),
         channel: event.channel.as_str(),

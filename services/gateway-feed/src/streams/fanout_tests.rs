@@ -43,7 +43,7 @@ async fn gateway(rings: usize) -> Gateway {
     let shared: Arc<dyn Table> = Arc::new(table.clone());
     let budget = Arc::new(Budget::new(rings));
     let lines = Topics::new(TestStream, shared.clone(), budget.clone());
-    let ticker = Topics::new(Ticker::new(usize::MAX, Arc::default()), shared, budget.clone());
+    let ticker = Topics::new(Ticker::new(usize::MAX, Arc::default(), false), shared, budget.clone());
     let hub = Arc::new(Hub::new(vec![ticker.clone(), lines.clone()]));
     hub.update(Update::Start { events: Vec::new(), head: 0, empty: false }).await;
     Gateway { table, hub, lines, ticker, budget }

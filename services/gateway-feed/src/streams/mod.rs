@@ -56,16 +56,19 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// Makes the streams, which read `table`. The ticker and the stream of resource events each accept at
-    /// most `most` clients. `rooms` and `casts` have their own limits.
+    /// most `most` clients. `rooms` and `casts` have their own limits. The ticker withholds e-mail addresses
+    /// unless every reader must present a token (`readers_known`).
     pub(crate) fn new(
         table: Arc<dyn Table>,
         most: usize,
+        readers_known: bool,
         revocations: Arc<Revocations>,
         rooms: RoomLogs,
         casts: CastEvents,
     ) -> Self {
         let budget = Arc::new(Budget::new(PRIVATE_RINGS));
-        let ticker = Topics::new(Ticker::new(most, revocations.clone()), table.clone(), budget.clone());
+        let ticker =
+            Topics::new(Ticker::new(most, revocations.clone(), readers_known), table.clone(), budget.clone());
         let resources = ResourceEvents::new(revocations, most);
         let resources = Topics::new(resources, table.clone(), budget.clone());
         let rooms = Topics::new(rooms, table.clone(), budget.clone());

@@ -68,7 +68,7 @@ fn world(takes: Duration) -> World {
     let slow = Arc::new(Slow { table: table.clone(), takes, now: Arc::new(()), most: AtomicUsize::new(0) });
     let shared: Arc<dyn Table> = slow.clone();
     let budget = Arc::new(Budget::new(1 << 20));
-    let ticker = Topics::new(Ticker::new(usize::MAX, Arc::default()), shared, budget);
+    let ticker = Topics::new(Ticker::new(usize::MAX, Arc::default(), false), shared, budget);
     let hub = Arc::new(Hub::new(vec![ticker.clone()]));
     World { table, slow, ticker, hub }
 }

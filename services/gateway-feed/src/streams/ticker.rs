@@ -36,6 +36,8 @@ const RING: usize = 4_096;
 pub(crate) struct Ticker {
     slots: Slots,
     revocations: Arc<Revocations>,
+    /// Whether every reader must present a token. If not, e-mail addresses in links are withheld.
+    readers_known: bool,
 }
 
 /// What the ring keeps of an event: the fields that filters use, and whether the event only repeats the
@@ -47,8 +49,8 @@ pub(crate) struct Mark {
 
 impl Ticker {
     /// Makes a ticker for at most `most` clients at the same time.
-    pub(crate) fn new(most: usize, revocations: Arc<Revocations>) -> Self {
-        Self { slots: Slots::new(most, metrics::gauge!("feed_subscribers")), revocations }
+    pub(crate) fn new(most: usize, revocations: Arc<Revocations>, readers_known: bool) -> Self {
+        Self { slots: Slots::new(most, metrics::gauge!("feed_subscribers")), revocations, readers_known }
     }
 
     /// Whether the stream has as many clients as it accepts.
@@ -114,7 +116,8 @@ impl Stream for Ticker {
 
     fn render(&self, row: &StoredEvent, out: &mut Vec<u8>) -> Option<CloseReason> {
         frame::id(out, row.id);
-        frame::data(out, &row.ticker());
+        let ticker = if self.readers_known { row.ticker() } else { row.ticker_without_emails() };
+        frame::data(out, &ticker);
         None
     }
 
@@ -206,7 +209,7 @@ mod tests {
     #[test]
     fn members_of_messages_have_the_documented_order() {
         let now: Ts = "2026-01-02T03:04:05Z".parse().unwrap();
-        let ticker = Ticker::new(1, Arc::default());
+        let ticker = Ticker::new(1, Arc::default(), false);
         for (frame, text) in [
             (
                 ticker.greeting(&(), now, Presence::Filled, 7),
@@ -223,7 +226,7 @@ mod tests {
     /// The ring keeps only some fields of a row. A filter by any other field would silently match nothing.
     #[test]
     fn the_ring_keeps_every_field_that_a_filter_names() {
-        let ticker = Ticker::new(1, Arc::default());
+        let ticker = Ticker::new(1, Arc::default(), false);
         let row = simulated::events(None, 1, "2026-01-02T03:04:05Z".parse().unwrap()).next().unwrap();
         let shown = serde_json::to_value(row.ticker()).unwrap();
         for field in Filter::FIELDS {

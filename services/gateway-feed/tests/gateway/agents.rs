@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 use crate::client::{Block, Feed, get, pause, post, send};
 use crate::{Gateway, database, insert, postgres, process};
 
-const AGENTS: &str = "/api/v1/oasis/agents";
+pub(crate) const AGENTS: &str = "/api/v1/oasis/agents";
 /// Inserts a ping with the given module and `meta` directly into the table.
 const INSERT_PING: &str = "INSERT INTO oasis_events \
       (ts, vtid, layer, module, source, kind, status, title, ref, meta) \

@@ -14,6 +14,7 @@ mod casts;
 mod client;
 mod console;
 mod credentials;
+mod emails;
 mod fairness;
 mod feed;
 mod identity;

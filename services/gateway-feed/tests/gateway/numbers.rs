@@ -1,6 +1,12 @@
-//! Tests that the numbers in `meta` keep all their digits, in every form of ingest and in the query API.
+//! Tests that numbers keep all their digits: in every form of ingest, in the query API and in private
+//! streams.
 
-use crate::client::{Answer, get, post, send};
+use oasis_core::parse_json;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Feed, get, post, send};
+use crate::resources::{self, EVENTS, STREAM};
+use crate::rooms::{SERVICE, call, gateway, open_room, token};
 use crate::{Gateway, database, postgres};
 
 /// A body in each of the four forms, and in the binary mode of CloudEvents. `N` is a placeholder for a number
@@ -32,6 +38,9 @@ async fn a_number_keeps_all_its_digits_in_every_form() {
         ("0.1000000000000000055511151231257827", "0.1000000000000000055511151231257827"),
         ("9007199254740993.0", "9007199254740993.0"),
         ("1.50e-3", "0.00150"),
+        ("1.10", "1.10"),
+        ("0.1000", "0.1000"),
+        ("1e-7", "0.0000001"),
         ("12345678901234567890E5", "1234567890123456789000000"),
         ("1e400", &format!("1{}", "0".repeat(400))),
     ] {
@@ -49,16 +58,83 @@ async fn a_number_keeps_all_its_digits_in_every_form() {
     gateway.stop().await;
 }
 
-/// To withhold e-mail addresses, the gateway parses `meta` and prints it again.
+/// `meta` is shown as PostgreSQL prints it, also if an address in it is withheld.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_next_to_a_withheld_address_keeps_its_digits() {
+async fn the_numbers_of_an_array_of_events_keep_their_digits_next_to_a_withheld_address() {
     let db = database().await;
-    let gateway = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
-    let event = r#"{"type":"t","by":"ann@example.com","n":123456789012345678901234567890.10}"#;
-    assert_eq!(post(gateway.address, "/events/ingest", event).await.status, 200);
-    let page = get(gateway.address, "/api/v1/oasis/events").await;
-    let page = std::str::from_utf8(&page.body).unwrap();
-    assert!(page.contains(r#"{"by":"[withheld]","n":123456789012345678901234567890.10}"#), "{page}");
+    let public = Gateway::start(&db.url, &["--ingest-anonymous"]).await;
+    let known = Gateway::start(&db.url, &["--read-tokens", "t"]).await;
+    let numbers = "[123456789012345678901234567890, 1.10, 1e-7, 0.1000, -1.5E3]";
+    let events = FORMS[..4].iter().map(|(_, body)| body.replace("LONG", "by ann@example.com"));
+    let events: Vec<String> = events.map(|body| body.replace(r#""N""#, r#""1""#)).collect();
+    let events = format!("[{}]", events.join(",")).replace(r#":N"#, &format!(":{numbers}"));
+    let answer = post(public.address, "/events/ingest", events).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    let numbers = r#""n": [123456789012345678901234567890, 1.10, 0.0000001, 0.1000, -1500]"#;
+    for (gateway, token, text) in [(&public, "", "by [withheld]"), (&known, "?token=t", "by ann@example.com")]
+    {
+        let page = get(gateway.address, &format!("/api/v1/oasis/events{token}")).await;
+        let page = std::str::from_utf8(&page.body).unwrap();
+        assert_eq!(page.matches(numbers).count(), 4, "{page}");
+        assert_eq!(page.matches(&format!(r#"{{{numbers}, "text": "{text}"}}"#)).count(), 3, "{page}");
+    }
+    public.stop().await;
+    known.stop().await;
+}
+
+async fn open(gateway: &Gateway, path: &str, token: &str) -> Feed {
+    Feed::open_path(gateway.address, path, &[("authorization", &format!("Bearer {token}"))]).await
+}
+
+/// Reads a stream until a block contains `text`.
+async fn next_with(stream: &mut Feed, text: &str) {
+    while !stream.text().await.unwrap().expect("the stream ended").contains(text) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_in_private_streams_keep_their_digits() {
+    let db = database().await;
+    let gateway = gateway(&db.url).await;
+    let ann = token("ann", 600);
+    let write = async |method: &str, path: &str, body: &str| {
+        let answer = call(gateway.address, method, path, SERVICE, parse_json(body.as_bytes()).unwrap()).await;
+        assert!(answer.status.is_success(), "{path}: {:?}", answer.body);
+    };
+    let shown = async |path: &str| {
+        let answer = call(gateway.address, "GET", path, &ann, Value::Null).await;
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    };
+    let given = r#"{"a":123456789012345678901234567890,"b":1.10,"c":1e-7,"d":0.1000}"#;
+    let stored = r#"{"a": 123456789012345678901234567890, "b": 1.10, "c": 0.0000001, "d": 0.1000}"#;
+
+    open_room(&gateway, "r", json!({})).await;
+    let mut log = open(&gateway, "/api/v1/rooms/r/logs", &ann).await;
+    let line = format!(r#"{{"agentType":"code","message":"m","metadata":{given}}}"#);
+    write("POST", "/api/v1/rooms/r/logs", &line).await;
+    let metadata = format!(r#""metadata":{stored}"#);
+    next_with(&mut log, &metadata).await;
+    let page = shown("/api/v1/rooms/r/logs").await;
+    assert!(page.contains(&metadata), "{page}");
+
+    let reader = resources::token("ann", Value::Null);
+    let mut stream = open(&gateway, STREAM, &reader).await;
+    let event = r#"{"event_type":"workload_status_update","workload_id":"w","status":"Running","#;
+    write("POST", EVENTS, &format!(r#"{event}"vtid":"DEV-A-0001",{}"#, &given[1..])).await;
+    let members = stored[1..].replace(": ", ":").replace(", ", ",");
+    let members = members.trim_end_matches('}');
+    next_with(&mut stream, members).await;
+    let list = format!("{EVENTS}?vtid=DEV-A-0001");
+    let list = call(gateway.address, "GET", &list, &reader, Value::Null).await;
+    let list = std::str::from_utf8(&list.body).unwrap();
+    assert!(list.contains(members), "{list}");
+
+    let cast = format!(r#"{{"id":"c","owner":"ann","spell":{{"name":"site",{}}}"#, &given[1..]);
+    write("POST", "/api/casts", &cast).await;
+    let cast = shown("/api/casts/c").await;
+    assert!(cast.contains(&format!(r#""spell":{{{members},"name":"site"}}"#)), "{cast}");
+    let mut stream = open(&gateway, "/api/casts/c/events", &ann).await;
+    write("PATCH", "/api/casts/c", r#"{"status":"running","progress":33.3333333333333333333330}"#).await;
+    next_with(&mut stream, r#""progress":33.3333333333333333333330"#).await;
     gateway.stop().await;
 }
 

@@ -53,7 +53,7 @@ impl Gateway {
         let shared: Arc<dyn Table> = Arc::new(table.clone());
         let budget = Arc::new(Budget::new(RINGS));
         let lines = Topics::new(TestStream, shared.clone(), budget.clone());
-        let ticker = Topics::new(Ticker::new(usize::MAX, Arc::default()), shared, budget.clone());
+        let ticker = Topics::new(Ticker::new(usize::MAX, Arc::default(), false), shared, budget.clone());
         let hub = Arc::new(Hub::new(vec![ticker.clone(), lines.clone()]));
         let clock = spawn_local({
             let hub = hub.clone();
