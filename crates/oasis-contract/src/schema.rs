@@ -40,7 +40,8 @@ fn validator(reference: &str) -> Arc<Validator> {
 static MATCHES: LazyLock<Mutex<HashSet<u64>>> = LazyLock::new(Mutex::default);
 
 /// Checks a JSON text against the schema at a place. No object may have a key more than once. A text that
-/// nests deeper than serde_json reads counts as right: no program sends such a text, unless SQL wrote the row.
+/// nests deeper than serde_json reads counts as right: no program sends such a text, unless SQL wrote the
+/// row.
 pub(crate) fn check_json(place: &Place, text: &[u8]) -> Result<(), String> {
     let reference = place.reference();
     let mut hasher = DefaultHasher::new();
