@@ -2,7 +2,9 @@
 # `build` lists the targets.
 # The dependencies are built in a separate layer, which is rebuilt only if a Cargo.toml or Cargo.lock changes.
 
-FROM rust:1.95-bookworm AS toolchain
+# The digest is that of the index of all platforms, so a rebuilt tag can't change the build. To update it, run
+# `docker buildx imagetools inspect rust:VERSION-bookworm`. VERSION is the one in rust-toolchain.toml.
+FROM rust:1.95-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1 AS toolchain
 WORKDIR /src
 ENV CARGO_TERM_COLOR=never
 RUN cargo install --locked cargo-chef@0.1.78
