@@ -210,6 +210,10 @@ const otherTable = () =>
       "INSERT INTO app.events (type, what) VALUES ('task', 'task.done');",
   });
 
+/** Makes the certificates, and checks that a client accepts them. */
+const certificates = ({ text }) =>
+  run(`${text}\nopenssl verify -CAfile root.crt -verify_hostname db.example server.crt`);
+
 const NEEDS_GITHUB = "it needs GitHub and the internet";
 const CARGO = "CI runs each of these commands as a separate step";
 /**
@@ -239,6 +243,7 @@ const BLOCKS = [
   ["docs/database.md", "oasis import", because("tests of the command line run these commands")],
   ["docs/database.md", "fit unchanged", because("a test of the command line checks this output")],
   ["docs/database.md", "INSERT INTO public.oasis_events", sql],
+  ["docs/database.md", "openssl", certificates],
   ["docs/database.md", "", because("tests of oasis-store run these statements")],
   ["docs/deploys.md", "deploy-watcher --every", prints("listening")],
   ["docs/deploys.md", "SELECT", sql],

@@ -1,7 +1,6 @@
-//! The settings of the database connections. A URL means the same as for libpq, with two exceptions. Without
-//! `sslrootcert`, `verify-ca` and `verify-full` trust the system's certificates. The environment variables of
-//! libpq, such as `PGHOST`, and its files in the home directory have no effect. `config/parameter.rs` lists
-//! all parameters.
+//! The settings of the database connections. A URL means the same as for libpq, except for some rules of TLS,
+//! which docs/database.md lists. The environment variables of libpq, such as `PGHOST`, and its files in the
+//! home directory have no effect. `config/parameter.rs` lists all parameters.
 
 mod error;
 mod parameter;
@@ -13,7 +12,6 @@ mod shares;
 
 use std::str::FromStr;
 
-use oasis_core::chain;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -107,7 +105,7 @@ impl DatabaseUrl {
     /// The error names the servers, which a service must not show to its clients.
     pub(crate) async fn connect(&self, name: &str) -> Result<(Client, ServerConnection), StoreError> {
         let connected = self.named(name).connect(self.tls()?).await;
-        connected.map_err(|error| StoreError::Connect(format!("{}: {}", self.place(), chain(&error))))
+        connected.map_err(|error| StoreError::Connect(format!("{}: {}", self.place(), tls::explain(&error))))
     }
 
     /// The servers of the URL. The application name is `name`, unless the URL sets another name.

@@ -38,6 +38,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The error of an attempt to connect.
+    pub(crate) fn connect(error: &tokio_postgres::Error) -> Self {
+        Self::Connect(tls::explain(error))
+    }
+
     /// Whether the server refused the statement, for example because a right is missing. False if the
     /// connection failed, or if the server could not do what it does at other times.
     pub fn is_refusal(&self) -> bool {
@@ -75,7 +80,7 @@ impl From<tokio_postgres::Error> for StoreError {
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
-            deadpool_postgres::PoolError::Backend(error) => Self::Connect(chain(&error)),
+            deadpool_postgres::PoolError::Backend(error) => Self::connect(&error),
             other => Self::Connect(chain(&other)),
         }
     }

@@ -1,28 +1,29 @@
 //! TLS to Postgres, with rustls on ring. As in libpq, `sslmode` decides how much of the server's certificate
 //! is verified.
 
+mod explain;
+mod verifier;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    SupportedProtocolVersion, version,
-};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{CertificateError, ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+pub(crate) use explain::explain;
+use verifier::{Trust, Verifier};
 
 /// How much of the server's certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verify {
-    /// sslmode `allow`, `prefer`, and `require` without `sslrootcert`: the certificate is not verified, even
+    /// sslmode `allow`, `prefer` and `require` without `sslrootcert`: the certificate is not verified, even
     /// if the connection is encrypted.
     Nothing,
-    /// `verify-ca`, and `require` with `sslrootcert`: a known authority must have signed the certificate. The
-    /// name in the certificate does not matter.
+    /// `verify-ca`, and `allow`, `prefer` and `require` with `sslrootcert`: a known authority must have
+    /// signed the certificate. The name in the certificate does not matter.
     Authority,
     /// `verify-full`: a known authority must have signed the certificate, and the certificate must be for
     /// this host.
@@ -95,15 +96,13 @@ pub enum Error {
 }
 
 pub(crate) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Error> {
-    let roots = settings.roots.as_deref();
     let provider = Arc::new(ring::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match settings.verify {
-        Verify::Nothing => Arc::new(Lenient { provider: provider.clone(), authority: None }),
-        Verify::Authority => {
-            Arc::new(Lenient { provider: provider.clone(), authority: Some(web_pki(&provider, roots)?) })
-        }
-        Verify::AuthorityAndName => web_pki(&provider, roots)?,
+    let trust = match settings.verify {
+        Verify::Nothing => None,
+        Verify::Authority => Some(trust(&provider, settings.roots.as_deref(), false)?),
+        Verify::AuthorityAndName => Some(trust(&provider, settings.roots.as_deref(), true)?),
     };
+    let verifier = Arc::new(Verifier { provider: provider.clone(), trust });
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(settings.protocols.versions())?
         .dangerous()
@@ -112,13 +111,20 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Err
         None => builder.with_no_client_auth(),
         Some(Identity { certificate, key }) => {
             let chain = certificates("sslcert", certificate)?;
-            let unusable = |why: &dyn std::fmt::Display| Error::File {
-                parameter: "sslkey",
-                path: key.clone(),
-                why: why.to_string(),
-            };
-            let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(&error))?;
-            builder.with_client_auth_cert(chain, secret).map_err(|error| unusable(&error))?
+            let unusable = |why: String| Error::File { parameter: "sslkey", path: key.clone(), why };
+            let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+                pem::Error::NoItemsFound => unusable(
+                    "the file has no private key in PEM form. An encrypted key must be decrypted first"
+                        .into(),
+                ),
+                error => unusable(error.to_string()),
+            })?;
+            builder.with_client_auth_cert(chain, secret).map_err(|error| match error {
+                rustls::Error::InconsistentKeys(_) => {
+                    unusable("the key does not belong to the certificate that sslcert names".into())
+                }
+                error => unusable(error.to_string()),
+            })?
         }
     };
     config.enable_sni = settings.sends_name;
@@ -128,26 +134,31 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Err
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn web_pki(provider: &Arc<CryptoProvider>, roots: Option<&Path>) -> Result<Arc<WebPkiServerVerifier>, Error> {
-    let store = match roots {
+/// Trusts the certificates in the file `roots`, or else those of the system.
+fn trust(provider: &Arc<CryptoProvider>, roots: Option<&Path>, checks_name: bool) -> Result<Trust, Error> {
+    let (store, named) = match roots {
         Some(path) => from_file(path)?,
-        None => from_system()?,
+        None => (from_system()?, Vec::new()),
     };
-    WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
-        .build()
-        .map_err(|error| Error::Rustls(rustls::Error::General(error.to_string())))
+    Ok(Trust::new(provider, store, named, checks_name)?)
 }
 
-fn from_file(path: &Path) -> Result<RootCertStore, Error> {
+fn from_file(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Error> {
     let mut store = RootCertStore::empty();
-    for certificate in certificates("sslrootcert", path)? {
-        store.add(certificate).map_err(|error| Error::File {
+    let named = certificates("sslrootcert", path)?;
+    for certificate in &named {
+        store.add(certificate.clone()).map_err(|error| Error::File {
             parameter: "sslrootcert",
             path: path.to_owned(),
-            why: error.to_string(),
+            why: match error {
+                rustls::Error::InvalidCertificate(CertificateError::BadEncoding) => {
+                    "a certificate in the file is damaged".into()
+                }
+                error => error.to_string(),
+            },
         })?;
     }
-    Ok(store)
+    Ok((store, named))
 }
 
 /// The certificates in a file. There is at least one.
@@ -166,54 +177,4 @@ fn from_system() -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if store.is_empty() { Err(Error::NoRoots) } else { Ok(store) }
-}
-
-/// Verifies that the server has the key of its certificate. With `authority`, this also verifies that a known
-/// authority signed the certificate. The name in the certificate is not verified.
-#[derive(Debug)]
-struct Lenient {
-    provider: Arc<CryptoProvider>,
-    authority: Option<Arc<WebPkiServerVerifier>>,
-}
-
-impl ServerCertVerifier for Lenient {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(authority) = &self.authority else { return Ok(ServerCertVerified::assertion()) };
-        match authority.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The chain is verified before the name, so the chain is valid here.
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            verdict => verdict,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

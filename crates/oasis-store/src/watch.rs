@@ -2,7 +2,6 @@
 //! entries that could not be read.
 
 use jiff::Timestamp;
-use oasis_core::chain;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -100,7 +99,7 @@ impl Store {
             self.sql("SELECT pg_try_advisory_xact_lock(hashtextextended('{prefix}oasis_watch_state', 0))");
         let connected = async {
             let connected = url.named(self.name).connect(url.tls()?).await;
-            let (client, connection) = connected.map_err(|error| StoreError::Connect(chain(&error)))?;
+            let (client, connection) = connected.map_err(|error| StoreError::connect(&error))?;
             let driver = tokio::spawn(async move { drop(connection.await) });
             let lock = WatchLock { client, driver };
             lock.client.batch_execute("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;

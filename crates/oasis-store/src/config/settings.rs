@@ -59,9 +59,10 @@ pub(super) fn tls(parts: &Parts) -> Result<(SslMode, TlsSettings), UrlError> {
             return Err(UrlError::parameter("sslrootcert", "system needs sslmode=verify-full"));
         }
         Some("disable") => (SslMode::Disable, Verify::Nothing),
-        None | Some("allow" | "prefer") => (SslMode::Prefer, Verify::Nothing),
-        // With a root certificate, libpq's `require` verifies the server's certificate.
+        // As in libpq, a root certificate makes these modes verify the server's certificate.
+        None | Some("allow" | "prefer") if roots.is_none() => (SslMode::Prefer, Verify::Nothing),
         Some("require") if roots.is_none() => (SslMode::Require, Verify::Nothing),
+        None | Some("allow" | "prefer") => (SslMode::Prefer, Verify::Authority),
         Some("require" | "verify-ca") => (SslMode::Require, Verify::Authority),
         Some(_) => {
             let expected = "expected disable, allow, prefer, require, verify-ca or verify-full";

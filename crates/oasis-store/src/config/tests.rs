@@ -183,6 +183,8 @@ fn sslmode_works_as_in_libpq_and_errors_show_no_password() {
         ("?sslmode=require", SslMode::Require, Verify::Nothing),
         ("?ssl=true", SslMode::Require, Verify::Nothing),
         ("?sslmode=require&sslrootcert=/ca.pem", SslMode::Require, Verify::Authority),
+        ("?sslmode=prefer&sslrootcert=/ca.pem", SslMode::Prefer, Verify::Authority),
+        ("?sslrootcert=/ca.pem", SslMode::Prefer, Verify::Authority),
         ("?sslmode=verify-ca&sslrootcert=/ca.pem", SslMode::Require, Verify::Authority),
         ("?sslmode=verify-full&sslrootcert=system", SslMode::Require, Verify::AuthorityAndName),
         ("?sslrootcert=system", SslMode::Require, Verify::AuthorityAndName),

@@ -171,7 +171,7 @@ impl Session {
 
 async fn connect(store: &Store, url: &DatabaseUrl) -> Result<(Client, ServerConnection), StoreError> {
     let connected = url.named(store.name).connect(url.tls()?).await;
-    connected.map_err(|error| StoreError::Connect(chain(&error)))
+    connected.map_err(|error| StoreError::connect(&error))
 }
 
 /// The query of a tail for the events after the id `after`.

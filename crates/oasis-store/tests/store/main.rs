@@ -34,6 +34,8 @@ mod room_lines;
 mod room_states;
 mod rooms;
 mod schemas;
+mod tls;
+mod tls_server;
 mod urls;
 mod watch;
 
