@@ -73,6 +73,7 @@ mod tests {
             ("V10__states_of_casts", 3_724_563_844_404_621_613),
             ("V11__casts", 8_670_575_938_431_966_676),
             ("V12__places", 1_580_554_485_049_096_952),
+            ("V13__bounded_writers", 12_279_271_358_507_573_168),
         ];
         assert_eq!(steps, known.map(|(name, checksum)| (name.to_owned(), checksum)));
     }

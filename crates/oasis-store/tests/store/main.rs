@@ -17,6 +17,7 @@ mod clocks;
 mod constraints;
 mod deploys;
 mod foreign_tables;
+mod held_lock;
 mod histories;
 mod migration_sessions;
 mod migrations;
