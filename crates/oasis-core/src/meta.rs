@@ -263,9 +263,9 @@ fn add_size(key: &str, value: &Value, size: &mut usize) -> Result<(), Invalid> {
         Value::Number(number) => match number::printed_size(number) {
             printed if printed <= Meta::MAX_BYTES => *size += printed,
             _ => {
-                let (key, number, max) = (key.escape_debug(), shown(number.as_str()), Meta::MAX_BYTES);
+                let (key, number, max) = (shown(key), shown(number.as_str()), Meta::MAX_BYTES);
                 return Err(Invalid::new(format!(
-                    "the number `{key}` is too large: written out, {number} has more than {max} digits"
+                    "the number {key} is too large: written out, {number} has more than {max} digits"
                 )));
             }
         },
@@ -319,6 +319,13 @@ mod tests {
         assert!(of(json!({"a": vec![1e300; 100]})).is_err());
         assert!(of(json!({"a": ["\0"]})).is_err());
         assert!(of(json!({"\0": 1})).is_err());
+    }
+
+    #[test]
+    fn an_error_shows_only_the_beginning_of_a_long_key() {
+        let map = [("k".repeat(10_000), serde_json::from_str("1e400000").unwrap())].into_iter().collect();
+        let error = Meta::new(map).unwrap_err().to_string();
+        assert!(error.starts_with("the number \"kkk") && error.len() < 300, "{error}");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use oasis_core::{Invalid, Layer, Link, Task, Ts};
 use oasis_service::ApiError;
 use serde_json::{Map, Value};
 
+/// The maximum number of bytes of a field's name that an error shows.
+const MOST_SHOWN: usize = 64;
+
 /// Why an event is refused: a message and a hint for the sender.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -26,8 +29,11 @@ impl Refusal {
         }
     }
 
+    /// A refusal of the field `name`. Clients may send a field with a long name, so only its beginning is
+    /// shown.
     pub(crate) fn field(name: &str, why: impl std::fmt::Display) -> Self {
-        Self::new(format!("`{name}`: {why}"))
+        let shown = &name[..name.floor_char_boundary(MOST_SHOWN)];
+        Self::new(format!("`{shown}`: {why}"))
     }
 }
 
@@ -127,8 +133,34 @@ impl Fields {
             "id" | "recorded_at" => "leave the field out: the database assigns id and recorded_at",
             _ => "put other data into `meta`",
         };
-        let shown: String = name.chars().take(64).collect();
-        let refusal = Refusal::field(&format!("{}{shown}", self.path), "unknown field");
+        let refusal = self.refuse(name, "unknown field");
         Err(Refusal { hint: Some(hint.into()), ..refusal })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::ingest::cloud;
+
+    /// The name of a field comes from the client, and may have any length.
+    #[test]
+    fn a_refusal_shows_only_the_beginning_of_a_long_name() {
+        let long = "n".repeat(10_000);
+        let unknown = || Map::from_iter([(long.clone(), json!([]))]);
+        let mut cloud_event = unknown();
+        for (name, value) in [("specversion", "1.0"), ("id", "1"), ("source", "/ci"), ("type", "a")] {
+            cloud_event.insert(name.to_owned(), value.into());
+        }
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        for refusal in [
+            Fields::new(unknown(), "").finish().unwrap_err(),
+            Fields::new(unknown(), "").refuse(&long, "it is bad"),
+            cloud::structured(cloud_event, now).unwrap_err(),
+        ] {
+            assert!(refusal.message.starts_with("`nnn") && refusal.message.len() < 200, "{}", refusal.message);
+        }
     }
 }
