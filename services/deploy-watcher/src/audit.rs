@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::fields::{at, non_empty, segment_after, text};
 use crate::labels::{LabelSource, Labels};
-use crate::logs::{Entry, EntryId};
-use crate::report::{Operation, Report, Step};
+use crate::logs::{Entry, EntryId, Listed};
+use crate::report::{Operation, Report, Step, attributed};
 use crate::traffic::{self, Traffic};
 
 /// The entry does not have the form that Cloud Run writes. The text describes the problem.
@@ -30,6 +30,18 @@ pub(crate) fn read(id: &EntryId, entry: &Entry) -> Result<Option<Report>, Unread
         return Err(Unreadable("the log is neither activity nor system_event"));
     };
     Ok(deploy.map(|deploy| deploy.into_report(id, entry)))
+}
+
+/// Reads an entry without any other entry and without the table: the event of the entry, with the task, the
+/// layer and the module of the entry's own labels. Returns `None` if the entry becomes no event.
+///
+/// # Errors
+/// When the entry lacks a part that Cloud Run always writes. The text describes the problem.
+pub fn event_of(listed: &Listed) -> Result<Option<NewEvent>, String> {
+    let entry = listed.entry.as_ref().map_err(Clone::clone)?;
+    let Some(report) = read(&listed.id, entry).map_err(|error| error.to_string())? else { return Ok(None) };
+    let attribution = report.labels.attribution(&report.service);
+    Ok(report.step.map(|(_, new)| attributed(new, attribution)))
 }
 
 /// A request for a deploy or the outcome of a deploy, as one entry reports it.

@@ -42,6 +42,8 @@ use tokio::time::timeout;
 
 pub use access::{BadTokens, NotAnOrigin, Origins, SenderTokens};
 pub use config::{Config, NAME};
+pub use ingest::read_events;
+pub use query::{EventsRequest, FeedRequest};
 
 use crate::access::{Callers, Readers, Refusals, Revocations, Senders};
 use crate::agents::Agents;

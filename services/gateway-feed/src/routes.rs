@@ -33,7 +33,7 @@ use crate::casts::{self, Audit, Casts, Client, Rate, Refused, too_many, with_cas
 use crate::fanout::source::Begin;
 use crate::health::health;
 use crate::meant::Meant;
-use crate::query::{self, EventQueries, params};
+use crate::query::{self, EventQueries, FeedRequest, params};
 use crate::resources::{Resources, Selection};
 use crate::rooms::{self, Rooms};
 use crate::route::{Action, Route};
@@ -187,9 +187,7 @@ impl Gateway {
         // A revoked credential is refused later, when the stream admits the viewer. The stream must also
         // begin while the table cannot be read.
         let viewer = self.readers.identify(request).await?;
-        let query = Query::parse(request.uri().query(), query::FEED)?;
-        let filter = params::filter(&query)?;
-        let begin = query::begin(&query, request.headers())?;
+        let FeedRequest { filter, begin } = FeedRequest::parse(request.uri().query(), request.headers())?;
         let stream_request = StreamRequest { viewer, topic: (), want: filter, begin };
         self.streams.open(&self.streams.ticker, stream_request).await
     }

@@ -42,7 +42,7 @@ impl Columns {
 }
 
 /// The page that a reader requests.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageQuery<'a> {
     /// Selects the rows. `None` selects the rows of every channel.
     pub filter: Option<&'a Filter>,

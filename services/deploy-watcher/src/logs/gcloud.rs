@@ -138,7 +138,8 @@ fn filter(project: &str, from: Timestamp) -> String {
     format!(r#"logName=({} OR {}) {DEPLOYS} timestamp>="{from}""#, log("activity"), log("system_event"))
 }
 
-fn listed_entry(entry: LogEntry) -> Listed {
+/// Takes the parts that the watcher reads out of an entry.
+pub fn listed_entry(entry: LogEntry) -> Listed {
     let id = EntryId {
         log_name: entry.log_name.clone(),
         timestamp: entry.timestamp.as_ref().and_then(to_timestamp).unwrap_or(Timestamp::UNIX_EPOCH),

@@ -61,8 +61,7 @@ impl Senders {
     /// 403 if no one may send; 401 if the token is missing or not accepted.
     pub(crate) fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Sender<'_>, ApiError> {
         if self.anonymous {
-            let lane = Lane::Network(network(client_address(peer, headers, self.trusted_proxy_hops)));
-            return Ok(Sender { grant: ANYONE, lane });
+            return Ok(Sender::anyone(client_address(peer, headers, self.trusted_proxy_hops)));
         }
         if self.tokens.is_empty() {
             return Err(ApiError::forbidden("ingest_disabled", "this gateway accepts no events")
@@ -80,6 +79,11 @@ impl Senders {
 }
 
 impl<'a> Sender<'a> {
+    /// A sender without a token, at an address.
+    pub(crate) fn anyone(address: IpAddr) -> Self {
+        Self { grant: ANYONE, lane: Lane::Network(network(address)) }
+    }
+
     pub(super) fn new((place, grant): (usize, &'a Grant)) -> Self {
         Self { grant, lane: Lane::Token(place) }
     }

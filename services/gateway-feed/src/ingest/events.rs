@@ -1,6 +1,8 @@
 //! Reads the events of one request: one event, or an array of events. Each event has one of four forms. If
 //! one event is refused, the whole request is refused.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::ping::{BACK, LOST};
 use oasis_core::{NewEvent, Source, Ts, report};
@@ -21,6 +23,16 @@ pub(super) struct Received {
     pub(super) events: Vec<NewEvent>,
     /// Whether the answer is 201. Clients of some forms expect 200.
     pub(super) created: bool,
+}
+
+/// Reads the events of a request as ingest does, from a sender without a token, and without an agent that has
+/// sent a ping before.
+///
+/// # Errors
+/// 415 if the request is not JSON; 400 for any other mistake.
+pub async fn read_events(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Vec<NewEvent>, ApiError> {
+    let sender = Sender::anyone(IpAddr::from(Ipv4Addr::LOCALHOST));
+    Ok(read(headers, body, now, (sender, &Agents::new())).await?.events)
 }
 
 /// Reads the events of a request that was received at `now` from a sender. [`Agents`] knows the last ping of

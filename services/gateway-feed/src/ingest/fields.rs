@@ -160,7 +160,11 @@ mod tests {
             Fields::new(unknown(), "").refuse(&long, "it is bad"),
             cloud::structured(cloud_event, now).unwrap_err(),
         ] {
-            assert!(refusal.message.starts_with("`nnn") && refusal.message.len() < 200, "{}", refusal.message);
+            assert!(
+                refusal.message.starts_with("`nnn") && refusal.message.len() < 200,
+                "{}",
+                refusal.message
+            );
         }
     }
 }

@@ -17,6 +17,7 @@ mod store;
 mod strict;
 
 pub(crate) use answer::{answer, not_stored};
+pub use events::read_events;
 pub(crate) use fields::{Fields, Refusal};
 pub(crate) use idempotency::{KeyScope, idempotency_key};
 pub(crate) use items::{ItemWords, items, json_body};

@@ -11,7 +11,7 @@ use crate::fanout::source::Begin;
 const CURSOR: [&str; 3] = ["last_event_id", "lastEventId", "lastEventID"];
 
 /// The parameters of the feed.
-pub(crate) const FEED: &[&str] = &with_filter::<{ Filter::FIELDS.len() + CURSOR.len() + 2 }>(&[
+pub(super) const FEED: &[&str] = &with_filter::<{ Filter::FIELDS.len() + CURSOR.len() + 2 }>(&[
     "since", "token", CURSOR[0], CURSOR[1], CURSOR[2],
 ]);
 

@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, LINK};
-use oasis_core::{Meta, Task, Ticker, Ts, emails};
-use oasis_service::{ApiError, Query, Request, Response, response};
-use oasis_store::{Columns, Filter, Order, PageQuery, Store, StoredEvent};
+use oasis_core::{Meta, Ticker, Ts, emails};
+use oasis_service::{ApiError, Request, Response, response};
+use oasis_store::{Store, StoredEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use super::bounds::{Bounds, EVENTS, bounds};
-use super::params;
-use crate::turns::{Cost, Turns};
+use super::request::EventsRequest;
+use crate::turns::Turns;
 
 /// An event as the query API shows it: the ten fields of the ticker in their order, then the other stored
 /// fields.
@@ -29,8 +28,6 @@ struct EventView<'a> {
 
 /// How long a query may take. The database then cancels it.
 const READ_WITHIN: Duration = Duration::from_secs(2);
-/// A page after a larger offset is dear.
-const CHEAP_OFFSET: i64 = 1_000;
 
 /// Runs the queries of the query API. All queries together use only some of the database connections.
 pub(crate) struct EventQueries {
@@ -50,21 +47,9 @@ impl EventQueries {
     /// # Errors
     /// 400 for a bad parameter; 503 if the table cannot be read, or not in time.
     pub(crate) async fn list(&self, request: &Request, readers_known: bool) -> Result<Response, ApiError> {
-        let query = Query::parse(request.uri().query(), EVENTS)?;
-        let filter = params::filter(&query)?;
-        let Bounds { since, until, limit, offset, before } = bounds(&query)?;
-        let order = Order::NewestFirst { before };
-        let page = PageQuery {
-            offset,
-            since,
-            until,
-            columns: Columns::WithMeta,
-            ..PageQuery::ticker(Some(&filter), order, limit)
-        };
-        let named = Filter::FIELDS.iter().filter(|field| query.get(field.name).is_some()).count();
-        let is_dear = offset > CHEAP_OFFSET || named > 1 || since.is_some() || until.is_some();
-        let cost = if is_dear { Cost::Dear } else { Cost::Cheap };
-        let _turn = self.turns.take(request.body().connection(), cost).await?;
+        let asked = EventsRequest::parse(request.uri().query())?;
+        let page = asked.page();
+        let _turn = self.turns.take(request.body().connection(), asked.cost()).await?;
         let read = timeout(READ_WITHIN, self.store.page(&page)).await.map_err(|late| {
             ApiError::unavailable("late", "the query took too long", late)
                 .hint("ask for fewer rows, or page with `before` instead of `offset`")
@@ -76,13 +61,11 @@ impl EventQueries {
         let shown = events.iter().map(|event| show(event, readers_known)).collect::<Result<Vec<_>, _>>()?;
         let mut answer = response::json(StatusCode::OK, &shown)?;
         let headers = answer.headers_mut();
-        if query.get("vtid").is_some() {
-            let vtids: Vec<&str> = filter.vtid.iter().map(Task::as_str).collect();
-            let asked = if vtids.is_empty() { "ALL".to_owned() } else { vtids.join(",") };
-            headers.insert(HeaderName::from_static("x-vtid"), value(&asked)?);
+        if let Some(tasks) = asked.tasks() {
+            headers.insert(HeaderName::from_static("x-vtid"), value(&tasks)?);
         }
-        if let Some(last) = events.last().filter(|_| events.len() as i64 == limit) {
-            headers.insert(LINK, value(&format!("<{}>; rel=\"next\"", next(&query, last.id)))?);
+        if let Some(last) = events.last().filter(|_| events.len() as i64 == page.limit) {
+            headers.insert(LINK, value(&format!("<{}>; rel=\"next\"", asked.next(last.id)))?);
         }
         Ok(answer)
     }
@@ -101,15 +84,6 @@ fn show(event: &StoredEvent, readers_known: bool) -> Result<EventView<'_>, ApiEr
         channel: event.channel.as_str(),
         meta: RawValue::from_string(meta).map_err(ApiError::internal)?,
     })
-}
-
-/// The address of the next page, without the token. The address is relative to the address of the request,
-/// because the gateway does not know the whole path if a proxy removes a part of the path.
-fn next(query: &Query, last: i64) -> String {
-    let mut next = form_urlencoded::Serializer::new(String::new());
-    next.extend_pairs(query.iter().filter(|(name, _)| !matches!(*name, "before" | "offset" | "token")));
-    next.append_pair("before", &last.to_string());
-    format!("?{}", next.finish())
 }
 
 fn value(text: &str) -> Result<HeaderValue, ApiError> {

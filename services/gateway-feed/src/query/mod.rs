@@ -4,6 +4,8 @@ mod begin;
 mod bounds;
 mod events;
 pub(crate) mod params;
+mod request;
 
-pub(crate) use begin::{CAST, FEED, RESOURCES, ROOM, begin};
+pub(crate) use begin::{CAST, RESOURCES, ROOM, begin};
 pub(crate) use events::EventQueries;
+pub use request::{EventsRequest, FeedRequest};
