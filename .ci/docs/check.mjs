@@ -224,6 +224,7 @@ const BLOCKS = [
   ["README.md", "cargo oasis up", firstCommands],
   ["README.md", '"type":"mode"', shownByTheFeed],
   ["README.md", "──▶", because("it is a picture")],
+  ["CONTRIBUTING.md", "cargo install cargo-fuzz", because("it needs a nightly toolchain")],
   ["CONTRIBUTING.md", "cargo", because(CARGO)],
   ["examples/README.md", "consume", because("examples() runs it and checks its output")],
   ["docs/agents.md", "-- sleep 300", listsTheAgent("planner")],

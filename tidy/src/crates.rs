@@ -33,6 +33,8 @@ enum Layer {
     Cli,
     /// The benchmarks of the other packages.
     Bench,
+    /// The fuzz targets, and the programs that run them.
+    Fuzz,
     /// `tidy` and the examples. They use no other package of this repository.
     Alone,
 }
@@ -49,6 +51,7 @@ impl Layer {
             "crates/oasis-contract" => Some(Self::Contract),
             "cli" => Some(Self::Cli),
             "bench" => Some(Self::Bench),
+            "crates/oasis-fuzz" | "fuzz" => Some(Self::Fuzz),
             "tidy" => Some(Self::Alone),
             folder if folder.starts_with("examples/") => Some(Self::Alone),
             folder => folder.starts_with("services/").then_some(Self::Services),
@@ -57,13 +60,14 @@ impl Layer {
 
     /// The layers that this layer may use.
     fn allowed(self) -> &'static [Self] {
-        use Layer::{Canon, Core, Identity, Postgres, Service, Services, Store};
+        use Layer::{Canon, Core, Fuzz, Identity, Postgres, Service, Services, Store};
         match self {
             Self::Core | Self::Postgres | Self::Alone => &[],
             Self::Canon | Self::Store | Self::Service | Self::Contract => &[Core],
             Self::Identity => &[Core, Service],
             Self::Services => &[Core, Store, Service, Identity],
             Self::Cli | Self::Bench => &[Core, Canon, Store, Service, Identity, Services, Postgres],
+            Self::Fuzz => &[Core, Store, Service, Services, Fuzz],
         }
     }
 
@@ -80,6 +84,7 @@ impl Layer {
             | Self::Contract
             | Self::Cli
             | Self::Bench
+            | Self::Fuzz
             | Self::Alone => &[],
         }
     }
