@@ -5,7 +5,9 @@ use std::task::{Context, Poll, Waker};
 
 use gateway_feed::read_events;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use oasis_core::{Channel, DedupKey, Kind, Layer, Link, Meta, Module, NewEvent, Task, Ts, meta, parse_json};
+use oasis_core::{
+    Channel, DedupKey, Kind, Layer, Link, Meta, Module, NewEvent, Task, Ts, emails, parse_json,
+};
 use oasis_service::ApiError;
 use serde_json::{Map, Value};
 
@@ -42,6 +44,9 @@ pub(crate) fn check(new: &NewEvent) {
     assert_eq!(event.ts.to_string().parse(), Ok(event.ts));
     if let Some(link) = &event.link {
         assert_eq!(Link::parse(link.as_str()).as_ref(), Ok(link));
+        // What strangers see is a URL too.
+        let shown = emails::withhold_in_link(link.as_str());
+        assert!(shown.is_none_or(|shown| Link::parse(&shown).is_ok()), "{link:?}");
     }
     if let Some(key) = &new.dedup_key {
         let key = key.as_str();
@@ -60,9 +65,9 @@ fn check_meta(meta: &Meta) {
     // The table keeps only the last of several members with one name. Then the printed object is shorter.
     assert_eq!(Value::Object(map.clone()).to_string().len(), json.len(), "{json}");
     assert!(Meta::new(map).is_ok(), "the table refuses {json}");
-    let shown = meta::withhold_emails(json);
+    let shown = emails::withhold_in_json(json);
     assert!(matches!(parse_json(shown.as_bytes()), Ok(Value::Object(_))), "{shown}");
-    assert_eq!(meta::withhold_emails(&shown), shown);
+    assert_eq!(emails::withhold_in_json(&shown), shown);
 }
 
 /// Prints an event in the strict form and sends it to ingest.
