@@ -98,6 +98,8 @@ async fn body(address: SocketAddr) -> anyhow::Result<Infallible> {
     let part = vec![b' '; 64 << 10];
     for _ in 0..256 {
         stream.write_all(&part).await?;
+        // Together, the attackers have a line of 1 Gbit/s.
+        sleep(Duration::from_millis(20)).await;
     }
     loop {
         stream.write_all(&part[..1_024]).await?;

@@ -33,6 +33,8 @@ pub(crate) struct Activity {
     blocked_since: AtomicU64,
     /// The number of endless answers that are under way.
     endless: AtomicU32,
+    /// The number of endless answers that were refused.
+    refused_endless: AtomicU32,
 }
 
 impl Activity {
@@ -52,6 +54,7 @@ impl Activity {
             is_http2: AtomicBool::new(false),
             blocked_since: AtomicU64::new(0),
             endless: AtomicU32::new(0),
+            refused_endless: AtomicU32::new(0),
         }
     }
 
@@ -152,6 +155,11 @@ impl InFlight {
     /// Records that the client reads the answer, or waits for more of it.
     pub(crate) fn record_progress(&self) {
         self.activity.last_activity.store(self.activity.mark(), Relaxed);
+    }
+
+    /// Records that an endless answer was refused. Returns how many have been refused on this connection.
+    pub(crate) fn refused_endless(&self) -> u32 {
+        self.activity.refused_endless.fetch_add(1, Relaxed).saturating_add(1)
     }
 
     /// Records that the answer is endless. Returns false if the connection has `most` such answers already.

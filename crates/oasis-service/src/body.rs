@@ -45,15 +45,18 @@ struct Charged {
 }
 
 impl Charged {
-    /// Appends bytes. The buffer grows to at most `bound` bytes, unless the bytes need more space. Returns
-    /// false if the budget is exhausted, or if the share is lost.
+    /// Appends bytes. The buffer grows to at most `bound` bytes, unless the bytes need more space. A large
+    /// buffer gets all of its space at once: the system provides the memory when bytes arrive. Otherwise,
+    /// each growth would need the memory of the old buffer and the new one. Returns false if the budget is
+    /// exhausted, or if the share is lost.
     fn append(&mut self, data: &[u8], bound: usize) -> bool {
         if self.share.take(data.len(), data.len()).is_err() {
             return false;
         }
         let needed = self.buffer.len() + data.len();
         if needed > self.buffer.capacity() {
-            let target = needed.max(self.buffer.capacity() * 2).max(FIRST_BYTES).min(bound.max(needed));
+            let wanted = if needed > SMALL { bound } else { self.buffer.capacity() * 2 };
+            let target = needed.max(wanted).max(FIRST_BYTES).min(bound.max(needed));
             self.buffer.reserve_exact(target - self.buffer.len());
         }
         self.buffer.extend_from_slice(data);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::body::Body as _;
 use hyper::header::{
@@ -19,6 +19,9 @@ use crate::server::Server;
 use crate::tracked_body::TrackedBody;
 use crate::{ApiError, App, Request, RequestContext, Response, meters, panics, probes, response};
 
+/// The number of streams that are refused at once on one connection. Later refusals come after a wait.
+const PROMPT_REFUSALS: u32 = 16;
+const REFUSED_AFTER: Duration = Duration::from_secs(5);
 /// The maximum length of a path in the log, in bytes.
 const MAX_LOGGED_PATH: usize = 512;
 
@@ -69,13 +72,18 @@ async fn respond<A: App>(
     }
     let route = A::resolve(context.path());
     let answer = answer(server, &route, context, spare, request).await;
-    let admitted = answer.and_then(|response| {
-        if response.body().is_endless() && !in_flight.begin_endless(server.limits.max_endless) {
-            let error = ApiError::overloaded("the connection has too many streams");
-            return Err(error.hint("open another connection"));
+    let admitted = match answer {
+        Ok(response)
+            if response.body().is_endless() && !in_flight.begin_endless(server.limits.max_endless) =>
+        {
+            // The stream ends before the wait, so that it keeps no place.
+            drop(response);
+            slow_down(server, in_flight).await;
+            Err(ApiError::overloaded("the connection has too many streams").hint("open another connection"))
         }
-        server.answers.admit(response)
-    });
+        Ok(response) => server.answers.admit(response),
+        Err(error) => Err(error),
+    };
     let (mut response, failure) = match admitted {
         Ok(response) => (response, None),
         Err(error) => {
@@ -95,6 +103,17 @@ async fn respond<A: App>(
     meters::request(A::NAME, context.method(), context.route(), response.status(), time);
     log_access(A::NAME, context, &response, failure, time.as_secs_f64() * 1000.0);
     response
+}
+
+/// Lets a client wait that opens ever more streams on a connection. Without the wait, it could keep the
+/// processors busy with refusals.
+async fn slow_down<A: App>(server: &Server<A>, in_flight: &InFlight) {
+    if in_flight.refused_endless() > PROMPT_REFUSALS {
+        tokio::select! {
+            () = tokio::time::sleep(REFUSED_AFTER) => {}
+            () = server.shutdown.triggered() => {}
+        }
+    }
 }
 
 async fn answer<A: App>(

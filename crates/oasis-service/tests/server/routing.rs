@@ -1,5 +1,7 @@
 //! Tests of methods, paths, probes, errors and protocols.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -69,6 +71,28 @@ async fn http2_streams_finish_before_the_server_stops() {
     server.app.release.add_permits(1);
     let response = within(response).await.unwrap().unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "done");
+    server.stop().await;
+}
+
+/// A client that opens ever more streams on a connection gets its refusals after a wait. Other requests of
+/// the connection do not wait, and neither does the shutdown.
+#[tokio::test]
+async fn refusals_of_too_many_streams_are_slow() {
+    let server = start(Limits { max_endless: 1, ..Limits::default() }).await;
+    let mut sender = http2(&server).await;
+    let open = within(sender.send_request(request("GET", "/stream", ""))).await.unwrap();
+    assert_eq!(open.status(), 200);
+    for _ in 0..16 {
+        let refused = within(sender.send_request(request("GET", "/stream", ""))).await.unwrap();
+        assert_eq!(refused.status(), 503);
+    }
+    let mut slow = tokio::spawn(sender.send_request(request("GET", "/stream", "")));
+    assert_eq!(within(sender.send_request(request("GET", "/hello", ""))).await.unwrap().status(), 200);
+    let wait = tokio::time::timeout(Duration::from_secs(1), &mut slow).await;
+    assert!(wait.is_err(), "the refusal came at once");
+    server.shutdown.trigger();
+    assert_eq!(within(slow).await.unwrap().unwrap().status(), 503);
+    drop((open, sender));
     server.stop().await;
 }
 
