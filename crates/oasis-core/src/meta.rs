@@ -92,8 +92,8 @@ impl Meta {
 
     /// Makes a `Meta` from as much of `map` as fits. Each NUL character becomes U+FFFD. If the object is too
     /// large, its long numbers become strings. If it is still too large, its strings are cut to
-    /// [`Meta::MAX_TEXT`] bytes. If it is still too large, its largest entries are left out. In all three
-    /// cases, the object gets the entry `truncated`.
+    /// [`Meta::MAX_TEXT`] bytes. If it is still too large, its largest entries are left out, but none of
+    /// [`KEPT`]. In all three cases, the object gets the entry `truncated`.
     pub fn cut(map: Map<String, Value>) -> Self {
         Self::fit(map).0
     }
@@ -113,7 +113,7 @@ impl Meta {
                 return (Self::of(&map), true);
             }
         }
-        let others = map.iter().filter(|(key, _)| *key != TRUNCATED);
+        let others = map.iter().filter(|(key, _)| !KEPT.contains(&key.as_str()));
         let mut sizes: Vec<(usize, String)> =
             others.map(|(key, value)| (size((key, value)), key.clone())).collect();
         sizes.sort_unstable();
@@ -200,6 +200,9 @@ impl Meta {
 
 /// The name of the entry that marks an object that was cut.
 pub(crate) const TRUNCATED: &str = "truncated";
+/// The entries that are never left out of an object that is cut. Gateways add them, and rely on them: `via`
+/// and `instance` say who sent a ping.
+const KEPT: [&str; 3] = [TRUNCATED, "via", "instance"];
 
 fn entry_size(key: &str, value: &Value) -> Result<usize, Invalid> {
     let mut size = key_size(key)?;
@@ -335,14 +338,22 @@ mod tests {
         assert_eq!(long["message"].as_str().unwrap().len(), Meta::MAX_TEXT);
         assert_eq!((&long["n"], &long["truncated"]), (&json!(1), &json!(true)));
         // Each of these entries is smaller than the mark.
-        let small: Map<String, Value> = (0..1_400).map(|n| (format!("k{n:04}"), json!(1))).collect();
-        assert_eq!(Meta::cut(small).as_map()["truncated"], true);
+        let small_entries =
+            || (0..1_400).map(|n| (format!("k{n:04}"), json!(1))).collect::<Map<String, Value>>();
+        assert_eq!(Meta::cut(small_entries()).as_map()["truncated"], true);
         let many = cut(json!({"list": vec!["x"; 9_000], "n": 1}));
         assert_eq!(many, *json!({"n": 1, "truncated": true}).as_object().unwrap());
         assert_eq!(
             cut(json!({"a\0": ["\0", {"\0": "b\0"}]})),
             cut(json!({"a\u{fffd}": ["\u{fffd}", {"\u{fffd}": "b\u{fffd}"}]}))
         );
+        // A client cannot choose entries so that `instance` is left out, which is larger than all of them.
+        let mut map = small_entries();
+        map.insert("instance".into(), "ci/build-7:42:1767323045".into());
+        map.insert("via".into(), "ci".into());
+        let kept = Meta::cut(map);
+        assert_eq!((&kept.as_map()["via"], &kept.as_map()["truncated"]), (&json!("ci"), &json!(true)));
+        assert_eq!(kept.as_map()["instance"], "ci/build-7:42:1767323045");
         let full = Meta::new(json!({"a": "x".repeat(16_370)}).as_object().unwrap().clone()).unwrap();
         assert_eq!(full.adding("b", 1).as_map()["truncated"], true);
         assert_eq!(Meta::default().adding("b", 1).to_json(), r#"{"b":1}"#);

@@ -60,7 +60,8 @@ pub trait App: Send + Sync + 'static {
     fn decorate(&self, _route: &Self::Route, _context: &RequestContext, _headers: &mut HeaderMap) {}
 }
 
-/// What the sender of a request may see of the inside of a service. A client on the same machine may see all.
+/// What the sender of a request may see of the inside of a service. A client on the same machine also sees
+/// why the service is not ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inside {
     /// The metrics, and the reasons why the service is not ready.

@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::server::Server;
-use crate::{ApiError, App, Inside, Request, RequestContext, Response, meters, response};
+use crate::{ApiError, App, Inside, LocalHosts, Request, RequestContext, Response, meters, response};
 
 pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", "/metrics"];
 
 /// The reason that everyone may read.
 const HIDDEN: &str = "the log of the service has the reasons; this answer has them for a client on the same \
-                      machine, or with one of READ_TOKENS";
+                      machine, and at gateway-feed for one of READ_TOKENS";
 
 /// Answers a probe. Returns `None` if the path does not belong to a probe.
 pub(crate) async fn answer<A: App>(
@@ -29,12 +29,11 @@ pub(crate) async fn answer<A: App>(
     if request.method() != Method::GET {
         return Some(Err(ApiError::method_not_allowed("GET, HEAD")));
     }
-    let inside =
-        || if is_local(request.headers(), context) { Inside::All } else { server.app.inside(request) };
+    let inside = || if is_local(request, context) { Inside::All } else { server.app.inside(request) };
     let answer = match path {
         "/health" => health::<A>(),
         "/ready" => ready(server, inside()).await,
-        _ => metrics(server, inside(), request.headers()),
+        _ => metrics(server, server.app.inside(request), request.headers()),
     };
     Some(answer.map(|mut response| {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -42,14 +41,16 @@ pub(crate) async fn answer<A: App>(
     }))
 }
 
-/// Whether the client runs on this machine. A request that a proxy has forwarded can come from anywhere.
-fn is_local(headers: &HeaderMap, context: &RequestContext) -> bool {
+/// Whether the client runs on this machine. A request that a proxy has forwarded can come from anywhere, and
+/// so can a request with another name: a web page can make its own name point to this machine.
+fn is_local(request: &Request, context: &RequestContext) -> bool {
+    let headers = request.headers();
     let is_forwarded = headers.contains_key(FORWARDED)
         || headers.contains_key(VIA)
         || ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
             .iter()
             .any(|name| headers.contains_key(*name));
-    context.peer().ip().is_loopback() && !is_forwarded
+    context.peer().ip().is_loopback() && !is_forwarded && LocalHosts::default().accept(request.uri(), headers)
 }
 
 fn health<A: App>() -> Result<Response, ApiError> {

@@ -46,14 +46,14 @@ impl Client {
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Reply {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
         self.reply().await
     }
 
     /// Requests an endless answer, and reads until it has begun.
     pub(crate) async fn begun(address: SocketAddr, path: &str) -> Self {
         let mut client = Self::connect(address).await;
-        client.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
         client.until(b"begun\n").await;
         client
     }

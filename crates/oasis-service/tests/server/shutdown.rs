@@ -65,7 +65,7 @@ async fn a_service_is_not_ready_after_the_shutdown_has_begun() {
     let server = start(Limits::default()).await;
     server.app.gate_ready.store(true, Ordering::SeqCst);
     let mut client = Client::connect(server.address).await;
-    client.send("GET /ready HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    client.send("GET /ready HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     within(server.app.entered.acquire()).await.unwrap().forget();
     server.shutdown.trigger();
     server.app.release.add_permits(1);

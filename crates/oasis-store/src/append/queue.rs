@@ -156,8 +156,16 @@ impl Waiting {
         Some(job)
     }
 
-    /// The newest append of the lane that uses the most memory. `None` if that lane would not use more than
-    /// the lane of `sender` with `bytes` more.
+    /// Whether lanes that use more memory than the lane of `sender` would with `bytes` more can give `needed`
+    /// bytes.
+    fn can_give(&self, needed: usize, sender: Sender, bytes: usize) -> bool {
+        let own = self.lanes.get(&sender).map_or(0, |lane| lane.bytes) + bytes;
+        let others = self.lanes.iter().filter(|(other, _)| **other != sender);
+        others.map(|(_, lane)| lane.bytes.saturating_sub(own)).sum::<usize>() >= needed
+    }
+
+    /// The newest append of the lane that uses the most memory. `None` unless that lane uses more than the
+    /// lane of `sender` would with `bytes` more.
     fn pop_from_largest(&mut self, sender: Sender, bytes: usize) -> Option<Job> {
         let own = self.lanes.get(&sender).map_or(0, |lane| lane.bytes) + bytes;
         let (largest, lane) = self.lanes.iter().max_by_key(|(_, lane)| lane.bytes)?;
@@ -196,11 +204,13 @@ impl Queue {
             if self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok() {
                 return Some(Memory { used: self.used.clone(), bytes });
             }
-            // An append of more than the whole memory must not push out the others first.
-            if bytes > MAX_BYTES {
-                return None;
-            }
-            let largest = self.lock().pop_from_largest(sender, bytes)?;
+            let needed = (self.used.load(Ordering::Relaxed) + bytes).saturating_sub(MAX_BYTES);
+            let largest = {
+                let mut waiting = self.lock();
+                // No append gives way in vain.
+                let can_give = waiting.can_give(needed, sender, bytes);
+                can_give.then(|| waiting.pop_from_largest(sender, bytes)).flatten()?
+            };
             metrics::counter!("append_gave_way_total").increment(1);
             largest.give_way();
         }

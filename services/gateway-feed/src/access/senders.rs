@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use hyper::HeaderMap;
 use oasis_core::ping::Pinger;
-use oasis_core::{DedupKey, Meta, NewEvent, Source};
+use oasis_core::{DedupKey, Invalid, Meta, NewEvent, Source};
 use oasis_service::{ApiError, Presented, bearer, network};
+use serde_json::{Map, Value};
 
 use super::addresses::client_address;
 use super::sender_tokens::{Grant, PrivateStream, Scope, SenderTokens};
@@ -134,13 +135,30 @@ impl<'a> Sender<'a> {
     /// The agents of a token with sources are its own: their instances begin with the name of the token. So a
     /// ping with another such token never counts as a ping of the same agent, and cannot stop it. Tokens with
     /// sources but without a name share their agents, because a part of the token must not become public.
-    pub(crate) fn sign(self, new: NewEvent) -> NewEvent {
+    ///
+    /// # Errors
+    /// When the `meta` becomes too large.
+    pub(crate) fn sign(self, new: NewEvent) -> Result<NewEvent, Invalid> {
+        let Some(meta) = self.signed(&new) else { return Ok(new) };
+        Ok(NewEvent { meta: Meta::new(meta)?, ..new })
+    }
+
+    /// As [`Sender::sign`], but cuts the `meta` if it becomes too large.
+    pub(crate) fn sign_and_cut(self, new: NewEvent) -> NewEvent {
+        match self.signed(&new) {
+            Some(meta) => NewEvent { meta: Meta::cut(meta), ..new },
+            None => new,
+        }
+    }
+
+    /// The `meta` of an event with the name of the token. `None` if it need not change.
+    fn signed(self, new: &NewEvent) -> Option<Map<String, Value>> {
         let Grant { name, scope } = self.grant;
         let owns_agent = *scope != Scope::All && new.event.source == Source::AgentPing;
         // The text has every key in this form, because serde_json wrote it.
         let has_via = new.meta.as_json().contains("\"via\"");
         if name.is_none() && !owns_agent && !has_via {
-            return new;
+            return None;
         }
         let mut meta = new.meta.as_map().clone();
         if let Some(given) = meta.remove(VIA) {
@@ -154,7 +172,7 @@ impl<'a> Sender<'a> {
         if let Some(name) = name {
             meta.insert(VIA.to_owned(), name.as_str().into());
         }
-        NewEvent { meta: Meta::cut(meta), ..new }
+        Some(meta)
     }
 
     /// Checks that the sender may send these events, and puts the sender into their dedup keys. If the sender

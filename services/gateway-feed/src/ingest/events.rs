@@ -48,7 +48,8 @@ pub(super) async fn read(
 ) -> Result<Received, ApiError> {
     if Form::is_binary(headers) {
         let event = cloud::binary(headers, body, now).map_err(|refusal| refused(None, &refusal))?;
-        return Ok(Received { events: vec![sender.sign(event)], created: true });
+        let event = signed(sender, event).map_err(|refusal| refused(None, &refusal))?;
+        return Ok(Received { events: vec![event], created: true });
     }
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !is_json(content_type) {
@@ -96,10 +97,10 @@ async fn one(
     let form = Form::of(&event)?;
     check_size(text, form.most_bytes())?;
     let event = match form {
-        Form::Strict => sender.sign(strict::read(event, now)?),
-        Form::Agent => agents.mark_repeat(sender.sign(report::agent(event, now))),
-        Form::Telemetry => sender.sign(report::telemetry(event, now)),
-        Form::CloudEvent => sender.sign(cloud::structured(event, now)?),
+        Form::Strict => signed(sender, strict::read(event, now)?)?,
+        Form::Agent => agents.mark_repeat(sender.sign_and_cut(report::agent(event, now))),
+        Form::Telemetry => sender.sign_and_cut(report::telemetry(event, now)),
+        Form::CloudEvent => signed(sender, cloud::structured(event, now)?)?,
     };
     match event.event.kind.as_str() {
         kind @ (LOST | BACK) if event.event.source == Source::AgentPing => Err(Refusal {
@@ -108,6 +109,11 @@ async fn one(
         }),
         _ => Ok((event, form)),
     }
+}
+
+/// Puts the sender into an event of a strict form.
+fn signed(sender: Sender<'_>, event: NewEvent) -> Result<NewEvent, Refusal> {
+    sender.sign(event).map_err(|why| Refusal::field("meta", format!("with `via` and `instance`: {why}")))
 }
 
 fn refused(nth: Option<usize>, refusal: &Refusal) -> ApiError {

@@ -128,3 +128,27 @@ async fn a_token_with_sources_cannot_stop_the_agents_of_another_token() {
     assert_eq!(newest[0]["meta"]["repeat"], true, "{newest}");
     gateway.stop().await;
 }
+
+/// A client cannot get rid of the sender by making the `meta` too large.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meta_that_is_too_large_with_the_sender_is_refused_or_cut() {
+    let db = database().await;
+    let gateway = Gateway::start(&db.url, &["--ingest-tokens", TOKENS]).await;
+    let mut meta = serde_json::Map::from_iter([("agent".to_owned(), json!("other/i"))]);
+    (0..1_363).for_each(|n| drop(meta.insert(format!("k{n:04}"), json!(1))));
+    let mut strict = json!({"source": "agent.ping", "kind": "ping", "status": "success", "meta": meta});
+    let refused = sent(&gateway, "tokenA", strict.clone()).await;
+    assert_eq!((refused.status.as_u16(), refused.error().0.as_str()), (400, "bad_event"));
+    assert!(refused.error().1.contains("too large"), "{:?}", refused.body);
+    // Without the sender, it fits.
+    strict["source"] = "oasis.events".into();
+    assert_eq!(sent(&gateway, "all", strict).await.status, 201);
+    meta.insert("agent_crew".into(), "planner".into());
+    let beat = json!({"service": "planner", "event": "heartbeat", "status": "info", "metadata": meta});
+    assert_eq!(sent(&gateway, "tokenC", beat).await.status, 200);
+    let newest = &get(gateway.address, "/api/v1/oasis/events?limit=1").await.json()[0]["meta"];
+    let instance = newest["instance"].as_str().unwrap();
+    assert!(newest["via"] == "other" && newest["truncated"] == true, "{newest}");
+    assert!(instance.starts_with("other/planner"), "{instance}");
+    gateway.stop().await;
+}
