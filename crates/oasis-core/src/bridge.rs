@@ -6,7 +6,7 @@ mod mapping;
 use serde_json::{Map, Value};
 
 use crate::event::{DedupKey, NewEvent};
-use crate::meta::Meta;
+use crate::meta::{Meta, cut_text};
 use crate::resource::{EVENT_TYPE, ResourceEvent, ResourceEventType, ResourceId, WorkloadStatus};
 use crate::task::Task;
 
@@ -104,7 +104,7 @@ impl Report {
 
 /// Cuts a text, so that all texts together fit into a resource event.
 fn text(text: &str) -> Value {
-    text[..text.floor_char_boundary(Meta::MAX_TEXT)].replace('\0', "\u{fffd}").into()
+    cut_text(text, Meta::MAX_TEXT).replace('\0', "\u{fffd}").into()
 }
 
 #[cfg(test)]
@@ -214,7 +214,9 @@ mod tests {
         /// Even the longest texts, of characters that need the most bytes in JSON, give an event.
         #[test]
         fn any_text_gives_an_event(
-            message in any::<String>(), error in any::<String>(), repeated in prop::char::any(),
+            message in any::<String>(),
+            error in any::<String>(),
+            repeated in prop_oneof![prop::char::any(), prop::char::range('\u{1}', '\u{1f}')],
         ) {
             let mapping: Mapping = format!("a/b=workload:{}", "a".repeat(128)).parse().unwrap();
             let long = |text: &str| format!("{text}{}", repeated.to_string().repeat(2_000));
@@ -222,7 +224,7 @@ mod tests {
             let report = Report {
                 change: Change::BuildFailed { build: build(), error: long(&error) },
                 message: long(&message),
-                detail: None,
+                detail: Some(("environment", long(""))),
             };
             let first = event("DEV-CICDL-0031", Some(&link), Some("k"));
             prop_assert_eq!(report.events(&first, &mapping.of_repository("a/b", None), reversed).len(), 1);

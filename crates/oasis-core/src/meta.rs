@@ -9,6 +9,9 @@ use crate::invalid::{Invalid, shown};
 use crate::json::parse_json;
 
 mod number;
+mod text;
+
+pub use text::cut_text;
 
 /// A JSON object of at most 16 KiB. The limit applies to the text that Postgres prints for the object. The
 /// object contains no NUL characters, because Postgres cannot store NUL characters. The object is kept as
@@ -30,7 +33,7 @@ impl PartialEq for Meta {
 /// A value that [`Meta::with`] adds.
 #[derive(Debug)]
 pub enum MetaValue<'a> {
-    /// A text. [`Meta::with`] cuts the text to [`Meta::MAX_TEXT`] bytes.
+    /// A text. [`Meta::with`] cuts the text to [`Meta::MAX_TEXT`] bytes of JSON.
     Text(Cow<'a, str>),
     /// A number or a boolean.
     Plain(Value),
@@ -63,7 +66,7 @@ from_plain! { bool i32 i64 u64 usize }
 impl Meta {
     /// The maximum size of an object, in bytes of JSON text.
     pub const MAX_BYTES: usize = 16 * 1_024;
-    /// The maximum number of bytes that [`Meta::with`] keeps of a string.
+    /// The maximum size of a string that [`Meta::with`] keeps, in bytes of JSON text.
     pub const MAX_TEXT: usize = 1_024;
 
     /// Makes a `Meta` from `map`, without cutting any string.
@@ -140,7 +143,7 @@ impl Meta {
         Self { json: text.into_bytes(), map: OnceLock::new() }
     }
 
-    /// Adds an entry. A string is cut to [`Meta::MAX_TEXT`] bytes, and each NUL character in it becomes
+    /// Adds an entry. A string is cut to [`Meta::MAX_TEXT`] bytes of JSON, and each NUL character in it becomes
     /// U+FFFD. Adds nothing for `None` or for an empty string.
     ///
     /// This function is for the services of this workspace. The caller must add each key only once, and all
@@ -167,9 +170,7 @@ impl Meta {
         let _ = serde_json::to_writer(&mut self.json, key);
         self.json.push(b':');
         let _ = match &value {
-            MetaValue::Text(text) => {
-                serde_json::to_writer(&mut self.json, &text[..text.floor_char_boundary(Self::MAX_TEXT)])
-            }
+            MetaValue::Text(text) => serde_json::to_writer(&mut self.json, cut_text(text, Self::MAX_TEXT)),
             MetaValue::Plain(value) => serde_json::to_writer(&mut self.json, value),
         };
         self.json.push(b'}');
@@ -299,12 +300,7 @@ fn text_size(text: &str) -> Result<usize, Invalid> {
     if text.contains('\0') {
         return Err(Invalid::new("meta contains a NUL character (\\u0000), which cannot be stored"));
     }
-    let escapes = text.bytes().map(|b| match b {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 1,
-        0..32 => 5,
-        _ => 0,
-    });
-    Ok(text.len() + 2 + escapes.sum::<usize>())
+    Ok(text::printed_size(text))
 }
 
 #[cfg(test)]
@@ -368,6 +364,17 @@ mod tests {
             .with("run_id", Some(7));
         assert_eq!(meta.as_map().keys().collect::<Vec<_>>(), ["long", "run_id"]);
         assert_eq!(meta.as_map()["long"].as_str().unwrap().len(), 1_024);
+    }
+
+    /// Services add at most this many texts.
+    #[test]
+    fn fifteen_texts_fit_however_many_escapes_they_need() {
+        for text in ["\u{1}", "\"", "\n", "é\\", "\u{10ffff}", "\u{7f}", "x\u{8}\""] {
+            let keys = (0..15).map(|nth| format!("a_long_key_{nth}"));
+            let meta = keys.fold(Meta::default(), |meta, key| meta.with(&key, Some(text.repeat(2_000))));
+            assert!(meta.to_json().len() > 15 * 1_000, "{text:?}");
+            assert!(Meta::new(meta.as_map().clone()).is_ok(), "{text:?}");
+        }
     }
 
     #[test]

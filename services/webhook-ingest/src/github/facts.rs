@@ -1,6 +1,7 @@
 //! The facts that are read from a delivery, and their conversion to an OASIS event.
 
 use oasis_core::bridge::Mapping;
+use oasis_core::cut_text;
 use oasis_core::github::Normalised;
 use oasis_core::{Channel, DedupKey, Event, Kind, Link, Meta, NewEvent, Prefixes, Source, Status, Task, Ts};
 use ring::digest;
@@ -120,26 +121,11 @@ pub(super) fn first_link<const N: usize>(candidates: [Option<&str>; N]) -> Optio
 
 /// Cuts a name to the size limit of names in `meta`.
 pub(super) fn cut(text: Option<&str>) -> Option<&str> {
-    text.map(|text| cut_to_json_size(text, 256))
+    text.map(|text| cut_text(text, 256))
 }
 
 /// Returns the first line of `text`, cut to the size limit of titles in `meta`. The title of a pull request
 /// has at most 256 characters.
 pub(super) fn headline(text: Option<&str>) -> Option<&str> {
-    text.and_then(|text| text.lines().next()).map(|line| cut_to_json_size(line, 1_024))
-}
-
-/// Returns the longest prefix of `text` that has at most `max_bytes` bytes in JSON. If all texts are cut in
-/// this way, no payload exceeds the size limit of `meta`.
-fn cut_to_json_size(text: &str, max_bytes: usize) -> &str {
-    let mut size = 0;
-    let over = text.char_indices().find(|(_, c)| {
-        size += match c {
-            '"' | '\\' => 2,
-            c if c.is_control() => 6,
-            c => c.len_utf8(),
-        };
-        size > max_bytes
-    });
-    over.map_or(text, |(end, _)| &text[..end])
+    text.and_then(|text| text.lines().next()).map(|line| cut_text(line, 1_024))
 }
