@@ -3,6 +3,7 @@
 //! - `activity`: a request for a deploy. The event is `in_progress`, or `failure` if the request was refused.
 //! - `system_event`: the outcome of a deploy, from the Ready condition of a Revision or of its Service.
 
+use oasis_core::bridge::Mapping;
 use oasis_core::{Channel, Event, Kind, Link, Meta, Module, NewEvent, Source, Status, Task, Ts};
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use crate::fields::{at, non_empty, segment_after, text};
 use crate::labels::{LabelSource, Labels};
 use crate::logs::{Entry, EntryId, Listed};
 use crate::report::{Operation, Report, Step, attributed};
+use crate::resources::with_resources;
 use crate::traffic::{self, Traffic};
 
 /// The entry does not have the form that Cloud Run writes. The text describes the problem.
@@ -33,15 +35,16 @@ pub(crate) fn read(id: &EntryId, entry: &Entry) -> Result<Option<Report>, Unread
 }
 
 /// Reads an entry without any other entry and without the table: the event of the entry, with the task, the
-/// layer and the module of the entry's own labels. Returns `None` if the entry becomes no event.
+/// layer and the module of the entry's own labels, and its resource events. The result is empty if the entry
+/// becomes no event.
 ///
 /// # Errors
 /// When the entry lacks a part that Cloud Run always writes. The text describes the problem.
-pub fn event_of(listed: &Listed) -> Result<Option<NewEvent>, String> {
+pub fn events_of(listed: &Listed, resources: &Mapping) -> Result<Vec<NewEvent>, String> {
     let entry = listed.entry.as_ref().map_err(Clone::clone)?;
-    let Some(report) = read(&listed.id, entry).map_err(|error| error.to_string())? else { return Ok(None) };
-    let attribution = report.labels.attribution(&report.service);
-    Ok(report.step.map(|(_, new)| attributed(new, attribution)))
+    let report = read(&listed.id, entry).map_err(|error| error.to_string())?;
+    let Some(Report { step: Some((_, new)), labels, service, .. }) = report else { return Ok(Vec::new()) };
+    Ok(with_resources(attributed(new, labels.attribution(&service)), resources))
 }
 
 /// A request for a deploy or the outcome of a deploy, as one entry reports it.

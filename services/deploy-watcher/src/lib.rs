@@ -33,7 +33,7 @@ use oasis_service::{Limits, Listeners, ServiceArgs, Shutdown, panics, serve};
 use oasis_store::{DatabaseArgs, Store};
 use tokio::time::{MissedTickBehavior, interval};
 
-pub use audit::event_of;
+pub use audit::events_of;
 use logs::gcloud::{self, CloudLogging};
 use poll::Watcher;
 use poll_report::{PollError, PollReport};
