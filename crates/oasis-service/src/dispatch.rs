@@ -129,7 +129,7 @@ async fn answer<A: App>(
     {
         return Err(ApiError::forbidden(
             "host_not_allowed",
-            "header `Host`: this is no name of this machine",
+            "header `Host`: this is not a name of this machine",
         )
         .hint("use http://localhost, or start `oasis up` with --allow-host NAME"));
     }

@@ -23,10 +23,10 @@ impl From<TcpListener> for Listeners {
     }
 }
 
-/// The names of this machine, and some more names. A web page of any origin can make its own name point to
-/// 127.0.0.1, and then read what a service on this machine answers ("DNS rebinding"). But the requests of
-/// such a page have the name of the page in the header `Host`. So a service that only listens on a loopback
-/// address can refuse them.
+/// The names under which a client may reach this machine. A web page of any origin can make its own name
+/// point to 127.0.0.1, and then read what a service on this machine answers ("DNS rebinding"). But the
+/// requests of such a page have the name of the page in the header `Host`. So a service that only listens on
+/// a loopback address can refuse them.
 #[derive(Debug, Clone, Default)]
 pub struct LocalHosts {
     /// Names that are accepted besides `localhost`, the names below it, and all IP addresses.

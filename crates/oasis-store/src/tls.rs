@@ -2,6 +2,7 @@
 //! is verified.
 
 mod explain;
+mod named;
 mod verifier;
 
 use std::path::{Path, PathBuf};
@@ -10,11 +11,12 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{CertificateError, ClientConfig, RootCertStore, SupportedProtocolVersion, version};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub(crate) use explain::explain;
-use verifier::{Trust, Verifier};
+use named::Named;
+use verifier::{Authorities, Trust, Verifier, authorities};
 
 /// How much of the server's certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,29 +138,20 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Err
 
 /// Trusts the certificates in the file `roots`, or else those of the system.
 fn trust(provider: &Arc<CryptoProvider>, roots: Option<&Path>, checks_name: bool) -> Result<Trust, Error> {
-    let (store, named) = match roots {
-        Some(path) => from_file(path)?,
-        None => (from_system()?, Vec::new()),
+    let authorities = match roots {
+        Some(path) => Authorities::Named(named(path)?),
+        None => Authorities::System(authorities(from_system()?, provider)?),
     };
-    Ok(Trust::new(provider, store, named, checks_name)?)
+    Ok(Trust { authorities, checks_name })
 }
 
-fn from_file(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Error> {
-    let mut store = RootCertStore::empty();
-    let named = certificates("sslrootcert", path)?;
-    for certificate in &named {
-        store.add(certificate.clone()).map_err(|error| Error::File {
-            parameter: "sslrootcert",
-            path: path.to_owned(),
-            why: match error {
-                rustls::Error::InvalidCertificate(CertificateError::BadEncoding) => {
-                    "a certificate in the file is damaged".into()
-                }
-                error => error.to_string(),
-            },
-        })?;
-    }
-    Ok((store, named))
+fn named(path: &Path) -> Result<Vec<Named>, Error> {
+    let read = certificates("sslrootcert", path)?.into_iter().map(Named::read);
+    read.collect::<Option<_>>().ok_or_else(|| Error::File {
+        parameter: "sslrootcert",
+        path: path.to_owned(),
+        why: "a certificate in the file is damaged".into(),
+    })
 }
 
 /// The certificates in a file. There is at least one.

@@ -63,6 +63,11 @@ pub(super) fn tls(parts: &Parts) -> Result<(SslMode, TlsSettings), UrlError> {
         None | Some("allow" | "prefer") if roots.is_none() => (SslMode::Prefer, Verify::Nothing),
         Some("require") if roots.is_none() => (SslMode::Require, Verify::Nothing),
         None | Some("allow" | "prefer") => (SslMode::Prefer, Verify::Authority),
+        // Every public authority could otherwise sign a certificate for somebody in between.
+        Some("verify-ca") if roots.is_none() => {
+            let why = "verify-ca needs sslrootcert=PATH; to trust the system's certificates, use verify-full";
+            return Err(UrlError::parameter("sslmode", why));
+        }
         Some("require" | "verify-ca") => (SslMode::Require, Verify::Authority),
         Some(_) => {
             let expected = "expected disable, allow, prefer, require, verify-ca or verify-full";

@@ -196,7 +196,8 @@ fn sslmode_works_as_in_libpq_and_errors_show_no_password() {
     }
     let weak = ["disable", "allow", "prefer", "require", "verify-ca"];
     let weak = weak.map(|mode| format!("?sslmode={mode}&sslrootcert=system"));
-    for bad in weak.iter().map(String::as_str).chain(["?sslmode=maybe", "?nonsense=1"]) {
+    for bad in weak.iter().map(String::as_str).chain(["?sslmode=maybe", "?sslmode=verify-ca", "?nonsense=1"])
+    {
         let error = parse(bad).unwrap_err().to_string();
         assert!(!error.contains("secret"), "{error}");
     }

@@ -8,7 +8,7 @@ use oasis_core::chain;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
-use super::verifier::is_webpki;
+use super::verifier::{OUTDATED, is_webpki};
 
 /// Describes why no connection could be made, and what to do about it, in one or two sentences without a
 /// final full stop. The text is for the log, and contains no secret.
@@ -55,6 +55,7 @@ fn explain_tls(error: &rustls::Error) -> Option<String> {
             })
         }
         rustls::Error::InvalidCertificate(error) => explain_certificate(error),
+        rustls::Error::General(text) if text == OUTDATED => Some(OUTDATED.to_owned()),
         rustls::Error::AlertReceived(
             AlertDescription::BadCertificate
             | AlertDescription::CertificateExpired

@@ -13,6 +13,13 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
+use super::named::Named;
+
+/// The error for a certificate that no valid authority of `sslrootcert` signed.
+pub(super) const OUTDATED: &str = "no valid authority signed the server's certificate, and an authority that \
+                                   sslrootcert names has expired or is not valid yet. Renew the authority's \
+                                   certificate";
+
 /// Verifies that the server has the key of its certificate. With [`Trust`], this also verifies the
 /// certificate.
 #[derive(Debug)]
@@ -24,25 +31,41 @@ pub(super) struct Verifier {
 /// The certificates that are trusted, and what a server's certificate must prove.
 #[derive(Debug)]
 pub(super) struct Trust {
-    authorities: Arc<WebPkiServerVerifier>,
-    /// The certificates of `sslrootcert`.
-    named: Vec<CertificateDer<'static>>,
+    pub(super) authorities: Authorities,
     /// Whether the server's certificate must be for the host of the URL.
-    checks_name: bool,
+    pub(super) checks_name: bool,
 }
 
-impl Trust {
-    /// Trusts the certificates in `store`. `named` has those that `sslrootcert` names.
-    pub(super) fn new(
-        provider: &Arc<CryptoProvider>,
-        store: RootCertStore,
-        named: Vec<CertificateDer<'static>>,
-        checks_name: bool,
-    ) -> Result<Self, Error> {
-        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
-            .build()
-            .map_err(|error| Error::General(error.to_string()))?;
-        Ok(Self { authorities, named, checks_name })
+#[derive(Debug)]
+pub(super) enum Authorities {
+    System(Arc<WebPkiServerVerifier>),
+    /// The certificates of `sslrootcert`.
+    Named(Vec<Named>),
+}
+
+/// Verifies certificates that the authorities in `store` signed.
+///
+/// # Errors
+/// When `store` is empty.
+pub(super) fn authorities(
+    store: RootCertStore,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, Error> {
+    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone());
+    builder.build().map_err(|error| Error::General(error.to_string()))
+}
+
+impl Verifier {
+    /// The authorities of `named` that may sign certificates now.
+    fn signing(&self, named: &[Named], now: UnixTime) -> Result<Arc<WebPkiServerVerifier>, Error> {
+        let mut store = RootCertStore::empty();
+        for one in named.iter().filter(|one| one.signs(now)) {
+            store.add(one.certificate.clone())?;
+        }
+        if store.is_empty() {
+            return Err(CertificateError::UnknownIssuer.into());
+        }
+        authorities(store, &self.provider)
     }
 }
 
@@ -56,26 +79,39 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let Some(trust) = &self.trust else { return Ok(ServerCertVerified::assertion()) };
-        let verdict =
-            trust.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        match verdict {
-            // The chain is verified before the name, so the chain is valid here.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !trust.checks_name => Ok(ServerCertVerified::assertion()),
-            // `openssl req -x509` makes the certificate of an authority, also if a server uses it. Like
-            // libpq, this program accepts such a certificate if `sslrootcert` has the same one. Its dates are
-            // verified before its kind, so they are valid here.
-            Err(error)
-                if is_webpki(&error, &webpki::Error::CaUsedAsEndEntity)
-                    && trust.named.contains(end_entity) =>
-            {
-                if trust.checks_name {
-                    verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        let authorities = match &trust.authorities {
+            Authorities::System(authorities) => Ok(authorities.clone()),
+            Authorities::Named(named) => {
+                // As in libpq, `sslrootcert` can name the server's certificate itself, even if that is the
+                // certificate of an authority: `openssl req -x509` makes such ones.
+                if let Some(own) = named.iter().find(|one| one.certificate == *end_entity) {
+                    let parsed = ParsedCertificate::try_from(end_entity)?;
+                    own.check_dates(now)?;
+                    if trust.checks_name {
+                        verify_server_name(&parsed, server_name)?;
+                    }
+                    return Ok(ServerCertVerified::assertion());
                 }
-                Ok(ServerCertVerified::assertion())
+                self.signing(named, now)
             }
-            verdict => verdict,
+        };
+        let verdict = authorities.and_then(|authorities| {
+            authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        });
+        match (verdict, &trust.authorities) {
+            // The chain is verified before the name, so the chain is valid here.
+            (
+                Err(Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                )),
+                _,
+            ) if !trust.checks_name => Ok(ServerCertVerified::assertion()),
+            (Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)), Authorities::Named(named))
+                if named.iter().any(|one| one.is_outdated(now)) =>
+            {
+                Err(Error::General(OUTDATED.into()))
+            }
+            (verdict, _) => verdict,
         }
     }
 

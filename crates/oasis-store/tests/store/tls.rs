@@ -67,7 +67,7 @@ async fn each_sslmode_accepts_what_psql_accepts() {
         ("127.0.0.1/tls", VERIFY_FULL, "", Agrees),
         ("localhost/tls", "sslmode=verify-full&sslrootcert=DIR/other.pem", NO_AUTHORITY, Agrees),
         // Without `sslrootcert`, psql looks for a file in the home directory, and finds none here.
-        ("localhost/tls", "sslmode=verify-ca", NO_AUTHORITY, Agrees),
+        ("localhost/tls", "sslmode=verify-ca", "verify-ca needs sslrootcert=PATH", Agrees),
         ("localhost/tls", "sslmode=verify-full", NO_AUTHORITY, Agrees),
         ("localhost/tls", "sslrootcert=system", NO_AUTHORITY, Unknown),
         ("localhost/tls", "sslmode=verify-full&sslrootcert=DIR/missing.pem", missing, Agrees),
@@ -169,6 +169,21 @@ async fn a_chain_of_authorities_and_a_self_signed_certificate_are_verified() {
     }
     server.serve(&certificate, &key).await;
     server.check("localhost/tls", VERIFY_FULL, "must send all certificates between", Agrees).await;
+
+    // An authority that has expired signs nothing, and neither does a certificate that only names a server.
+    let mut expired = authority_params("Expired");
+    expired.not_after = date_time_ymd(2021, 1, 1);
+    for (signer, why) in [
+        (expired, "an authority that sslrootcert names has expired"),
+        (params("localhost", NAMES), NO_AUTHORITY),
+    ] {
+        let signer = CertifiedIssuer::self_signed(signer, KeyPair::generate().unwrap()).unwrap();
+        server.client_file("own.pem", &signer.pem());
+        server.serve(&params("localhost", NAMES).signed_by(&key, &signer).unwrap().pem(), &key).await;
+        for query in [own, own_authority] {
+            server.check("localhost/tls", query, why, Agrees).await;
+        }
+    }
 
     // A certificate that signed itself may also be that of an authority: `openssl req -x509` makes such ones.
     for is_authority in [false, true] {

@@ -150,7 +150,8 @@ impl Registry {
         true
     }
 
-    /// Forgets agents of the token that has the most, if `via` has fewer. Afterwards, `via` still has fewer.
+    /// Forgets agents of the token that has the most, if `via` has fewer. With the new agent, `via` then has
+    /// no more than that token.
     fn make_room_of_others(&mut self, via: &str, now: Duration) -> bool {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         for agent in self.agents.values() {

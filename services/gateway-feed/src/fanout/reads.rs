@@ -27,8 +27,8 @@ use crate::batch::ReadError;
 
 /// The maximum number of reads of the table at the same time.
 const AT_ONCE: usize = 4;
-/// The maximum number of reads at the same time for subscribers that catch up. They can need very many reads,
-/// so a new subscriber, which needs one, does not wait for them.
+/// The maximum number of reads at the same time for subscribers that catch up. Each of them may need many
+/// reads. A new subscriber needs only one, so it must not wait for them.
 const CATCHING_UP: usize = 2;
 /// The maximum number of stretches that are kept.
 const KEPT: usize = 16;

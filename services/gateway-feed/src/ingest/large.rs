@@ -1,6 +1,6 @@
 //! Lets the process parse one large event at a time. Parsed JSON can need a hundred times the memory of its
-//! text. The senders take turns: of each sender, only one event waits for the turn, and the others wait for
-//! that one.
+//! text. The senders take turns: only one event of each sender waits for the turn, and its other events wait
+//! behind that one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
