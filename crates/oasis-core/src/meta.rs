@@ -267,9 +267,10 @@ fn add_size(key: &str, value: &Value, size: &mut usize) -> Result<(), Invalid> {
         Value::Number(number) => match number::printed_size(number) {
             printed if printed <= Meta::MAX_BYTES => *size += printed,
             _ => {
-                let (key, number, max) = (shown(key), shown(number.as_str()), Meta::MAX_BYTES);
+                let key = key[..key.floor_char_boundary(64)].escape_debug();
+                let (number, max) = (shown(number.as_str()), Meta::MAX_BYTES);
                 return Err(Invalid::new(format!(
-                    "the number {key} is too large: written out, {number} has more than {max} digits"
+                    "the number `{key}` is too large: written out, {number} has more than {max} digits"
                 )));
             }
         },

@@ -1,6 +1,7 @@
 //! Reads the latest events of each agent, for a gateway that starts to watch the agents.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use oasis_core::{Status, ping};
@@ -57,9 +58,16 @@ struct Instance {
 }
 
 impl Instance {
-    fn last_ping(&self) -> i64 {
-        let pings = self.events.iter().filter(|found| found.event.kind.as_str() == ping::PING);
-        pings.map(|found| found.event.id).max().unwrap_or_default()
+    fn last_ping(&self) -> Option<&StoredEvent> {
+        let events = self.events.iter().map(|found| &found.event);
+        events.filter(|event| event.kind.as_str() == ping::PING).max_by_key(|event| event.id)
+    }
+
+    /// The token with which the last ping was sent; empty if it has no name.
+    fn via(&self) -> String {
+        let meta = self.last_ping().and_then(|ping| ping.meta.as_ref());
+        let via = meta.and_then(|meta| meta.as_map().get("via")?.as_str());
+        via.unwrap_or_default().to_owned()
     }
 }
 
@@ -71,8 +79,8 @@ impl Store {
     /// Instances without a ping are left out. Instances that stopped, are lost, or promise no next ping are
     /// left out unless their latest event was recorded within the last [`ENDED_AGENTS_STAY`]. If there are
     /// more than [`MOST_AGENTS`] instances, the surplus is dropped: first instances that promise no next
-    /// ping, then instances that stopped or are lost, then the rest. In each group, the instances that pinged
-    /// longest ago are dropped first.
+    /// ping, then instances that stopped or are lost, then the rest. In each group, the tokens (`meta.via`)
+    /// with the most instances lose theirs first, and of a token, those that pinged longest ago.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
@@ -217,7 +225,18 @@ fn within_limit(found: BTreeMap<String, Instance>) -> BTreeMap<String, Instance>
         return found;
     }
     let mut all: Vec<(String, Instance)> = found.into_iter().collect();
-    all.sort_by_key(|(_, one)| (one.ended, std::cmp::Reverse(one.last_ping())));
-    all.truncate(MOST_AGENTS);
-    all.into_iter().collect()
+    all.sort_by_key(|(_, one)| (one.ended, Reverse(one.last_ping().map(|ping| ping.id))));
+    // The newest instance of each token comes first, then the second newest of each, and so on.
+    let mut ranks: HashMap<(i32, String), usize> = HashMap::new();
+    let mut ranked: Vec<_> = all
+        .into_iter()
+        .map(|(name, one)| {
+            let rank = ranks.entry((one.ended, one.via())).or_default();
+            *rank += 1;
+            ((one.ended, *rank), (name, one))
+        })
+        .collect();
+    ranked.sort_by_key(|(place, _)| *place);
+    ranked.truncate(MOST_AGENTS);
+    ranked.into_iter().map(|(_, instance)| instance).collect()
 }

@@ -61,6 +61,9 @@ use crate::streams::Streams;
 use crate::streams::casts::CastEvents;
 use crate::streams::rooms::RoomLogs;
 
+/// The memory of all request bodies. A body that loses its share frees its memory a moment later, so the
+/// process can need up to 256 MiB meanwhile.
+const BODY_BUDGET: usize = 192 << 20;
 /// How long the last rows of the audit log may take at the end.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);
 
@@ -183,6 +186,7 @@ pub async fn run(config: Config, listeners: impl Into<Listeners>, shutdown: Shut
     let streams_by_default = if config.trusted_proxy_hops == 0 { 8 } else { 100 };
     let limits = Limits {
         max_connections: config.max_subscribers + 500,
+        body_budget: BODY_BUDGET,
         max_endless: config.max_streams_per_connection.unwrap_or(streams_by_default),
         ..service_limits
     };

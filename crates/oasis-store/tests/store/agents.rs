@@ -141,6 +141,17 @@ async fn instances_that_promise_a_next_ping_are_kept_first() {
     assert_eq!(read, wanted);
 }
 
+/// Very many agents of one token do not keep those of another token out, even if these pinged longer ago.
+#[tokio::test]
+async fn the_token_with_the_most_instances_loses_its_oldest() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    fill(&sql, 1_000, "'info'", "'instance', 'mine/' || n, 'interval', 60, 'via', 'mine'").await;
+    fill(&sql, 12_000, "'info'", "'instance', 'hostile/' || n, 'interval', 60, 'via', 'hostile'").await;
+    let read = store(&db.url).agents().await.unwrap();
+    assert_eq!(ids(&read), (1..=1_000).chain(4_001..=13_000).collect::<Vec<_>>());
+}
+
 /// Only the last events of each instance are read, even if the instance has sent thousands of pings.
 #[tokio::test]
 async fn a_long_history_of_pings_is_not_read() {
