@@ -48,7 +48,7 @@ pub use invalid::Invalid;
 pub use invisible::{MOST_NAME_BYTES, is_invisible, is_name};
 pub use json::{parse_json, parse_unique_json};
 pub use link::Link;
-pub use meta::{Meta, MetaValue, cut_text};
+pub use meta::{INSTANCE, Meta, MetaValue, VIA, cut_text};
 pub use names::{Kind, Layer, Module};
 pub use room_state::RoomState;
 pub use sets::{Source, Status};

@@ -201,9 +201,13 @@ impl Meta {
 
 /// The name of the entry that marks an object that was cut.
 pub(crate) const TRUNCATED: &str = "truncated";
-/// The entries that are never left out of an object that is cut. Gateways add them, and rely on them: `via`
-/// and `instance` say who sent a ping.
-const KEPT: [&str; 3] = [TRUNCATED, "via", "instance"];
+/// The name of the entry that names the token with which an event was sent.
+pub const VIA: &str = "via";
+/// The name of the entry that identifies the run of the agent that sent a ping.
+pub const INSTANCE: &str = "instance";
+/// The entries that are never left out of an object that is cut. Gateways add them, and rely on them: [`VIA`]
+/// and [`INSTANCE`] say who sent a ping.
+const KEPT: [&str; 3] = [TRUNCATED, VIA, INSTANCE];
 
 fn entry_size(key: &str, value: &Value) -> Result<usize, Invalid> {
     let mut size = key_size(key)?;

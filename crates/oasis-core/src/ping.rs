@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::meta::Meta;
+use crate::meta::{INSTANCE, Meta, VIA};
 
 /// The kind of an agent's ping.
 pub const PING: &str = "ping";
@@ -50,7 +50,7 @@ impl Pinger {
     pub fn read(meta: &Map<String, Value>, module: &str) -> Self {
         let text = |name: &str| meta.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let agent = text("agent").unwrap_or(module);
-        let instance = text("instance").unwrap_or(agent);
+        let instance = text(INSTANCE).unwrap_or(agent);
         Self {
             agent: cut(agent),
             role: text("role").map(cut),
@@ -66,7 +66,7 @@ impl Pinger {
         Meta::default()
             .with("agent", Some(self.agent.as_str()))
             .with("role", self.role.as_deref())
-            .with("instance", Some(self.instance.as_str()))
+            .with(INSTANCE, Some(self.instance.as_str()))
             .with("host", self.host.as_deref())
             .with("pid", self.pid.map(u64::from))
             .with("started", self.started.as_deref())
@@ -82,6 +82,11 @@ fn cut(text: &str) -> String {
 pub fn interval(meta: &Map<String, Value>) -> Option<Duration> {
     let seconds = meta.get("interval").and_then(Value::as_f64).filter(|seconds| *seconds > 0.0)?;
     Some(Duration::from_secs_f64(seconds.clamp(1.0, 3_600.0)))
+}
+
+/// The name of the token with which a ping was sent; empty if it has none.
+pub fn via(meta: &Map<String, Value>) -> &str {
+    meta.get(VIA).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Whether a ping only repeats the agent's previous ping.

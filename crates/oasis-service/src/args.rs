@@ -10,8 +10,9 @@ use std::net::TcpStream;
 use std::num::NonZero;
 use std::time::Duration;
 
-use crate::{Limits, Listeners};
 use clap::Args;
+
+use crate::{Limits, Listeners};
 
 pub use boolean::parse_boolean;
 pub use duration::{parse_duration, span};

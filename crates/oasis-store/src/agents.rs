@@ -66,8 +66,7 @@ impl Instance {
     /// The token with which the last ping was sent; empty if it has no name.
     fn via(&self) -> String {
         let meta = self.last_ping().and_then(|ping| ping.meta.as_ref());
-        let via = meta.and_then(|meta| meta.as_map().get("via")?.as_str());
-        via.unwrap_or_default().to_owned()
+        meta.map_or_else(String::new, |meta| ping::via(meta.as_map()).to_owned())
     }
 }
 

@@ -124,8 +124,17 @@ impl Waiting {
     fn push_front(&mut self, job: Job) {
         let sender = job.sender;
         self.count_in(&job).jobs.push_front(job);
-        self.turns.retain(|turn| *turn != sender);
+        self.remove_turn(sender);
         self.turns.push_front(sender);
+    }
+
+    /// Removes the turn of a lane. Mostly it is the first one, so the others need not be searched.
+    fn remove_turn(&mut self, sender: Sender) {
+        if self.turns.front() == Some(&sender) {
+            self.turns.pop_front();
+        } else {
+            self.turns.retain(|turn| *turn != sender);
+        }
     }
 
     /// Counts an append that is added to the returned lane.
@@ -148,7 +157,7 @@ impl Waiting {
         lane.bytes -= job._memory.bytes;
         if lane.jobs.is_empty() {
             self.lanes.remove(&sender);
-            self.turns.retain(|turn| *turn != sender);
+            self.remove_turn(sender);
         }
         self.rows -= job.rows.len();
         self.bytes -= job.weight;
@@ -156,20 +165,16 @@ impl Waiting {
         Some(job)
     }
 
-    /// Whether lanes that use more memory than the lane of `sender` would with `bytes` more can give `needed`
-    /// bytes.
-    fn can_give(&self, needed: usize, sender: Sender, bytes: usize) -> bool {
+    /// Takes out the newest append of the lane that uses the most memory, to make room for `bytes` of
+    /// `sender`. Only lanes that use more than the lane of `sender` would then use give way. `None` if they
+    /// can give less than `needed` bytes: no append gives way in vain.
+    fn pop_from_largest(&mut self, needed: usize, sender: Sender, bytes: usize) -> Option<Job> {
         let own = self.lanes.get(&sender).map_or(0, |lane| lane.bytes) + bytes;
-        let others = self.lanes.iter().filter(|(other, _)| **other != sender);
-        others.map(|(_, lane)| lane.bytes.saturating_sub(own)).sum::<usize>() >= needed
-    }
-
-    /// The newest append of the lane that uses the most memory. `None` unless that lane uses more than the
-    /// lane of `sender` would with `bytes` more.
-    fn pop_from_largest(&mut self, sender: Sender, bytes: usize) -> Option<Job> {
-        let own = self.lanes.get(&sender).map_or(0, |lane| lane.bytes) + bytes;
-        let (largest, lane) = self.lanes.iter().max_by_key(|(_, lane)| lane.bytes)?;
-        let largest = (*largest != sender && lane.bytes > own).then_some(*largest)?;
+        let larger = || self.lanes.iter().filter(|(other, lane)| **other != sender && lane.bytes > own);
+        if larger().map(|(_, lane)| lane.bytes - own).sum::<usize>() < needed {
+            return None;
+        }
+        let largest = larger().max_by_key(|(_, lane)| lane.bytes).map(|(other, _)| *other)?;
         self.pop(largest, VecDeque::pop_back)
     }
 
@@ -205,12 +210,11 @@ impl Queue {
                 return Some(Memory { used: self.used.clone(), bytes });
             }
             let needed = (self.used.load(Ordering::Relaxed) + bytes).saturating_sub(MAX_BYTES);
-            let largest = {
-                let mut waiting = self.lock();
-                // No append gives way in vain.
-                let can_give = waiting.can_give(needed, sender, bytes);
-                can_give.then(|| waiting.pop_from_largest(sender, bytes)).flatten()?
-            };
+            if needed == 0 {
+                // Another append has returned its memory in the meantime.
+                continue;
+            }
+            let largest = self.lock().pop_from_largest(needed, sender, bytes)?;
             metrics::counter!("append_gave_way_total").increment(1);
             largest.give_way();
         }

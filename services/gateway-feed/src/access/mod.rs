@@ -23,6 +23,6 @@ pub(crate) use readers::Readers;
 pub(crate) use revocations::{Revocations, covers, parts};
 pub(crate) use sender_tokens::PrivateStream;
 pub use sender_tokens::{BadTokens, SenderTokens};
-pub(crate) use senders::{Lane, Sender, Senders, VIA};
+pub(crate) use senders::{Lane, Sender, Senders};
 pub(crate) use subject::Subject;
 pub(crate) use viewer::{Credential, Viewer};

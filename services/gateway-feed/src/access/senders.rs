@@ -5,15 +5,13 @@ use std::net::IpAddr;
 
 use hyper::HeaderMap;
 use oasis_core::ping::Pinger;
-use oasis_core::{DedupKey, Invalid, Meta, NewEvent, Source};
+use oasis_core::{DedupKey, INSTANCE, Invalid, Meta, NewEvent, Source, VIA};
 use oasis_service::{ApiError, Presented, bearer, network};
 use serde_json::{Map, Value};
 
 use super::addresses::client_address;
 use super::sender_tokens::{Grant, PrivateStream, Scope, SenderTokens};
 
-/// The member of `meta` that names the token with which an event was sent.
-pub(crate) const VIA: &str = "via";
 /// Anyone may send without a token, and has no name.
 const ANYONE: &Grant = &Grant { name: None, scope: Scope::All };
 
@@ -167,7 +165,7 @@ impl<'a> Sender<'a> {
         if owns_agent {
             let instance = Pinger::read(&meta, new.event.module.as_str()).instance;
             let space = name.as_deref().unwrap_or("-");
-            meta.insert("instance".to_owned(), format!("{space}/{instance}").into());
+            meta.insert(INSTANCE.to_owned(), format!("{space}/{instance}").into());
         }
         if let Some(name) = name {
             meta.insert(VIA.to_owned(), name.as_str().into());

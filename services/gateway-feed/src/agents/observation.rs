@@ -9,8 +9,6 @@ use oasis_core::{Layer, Meta, Module, Source, Status, Task, Ts};
 use oasis_store::StoredEvent;
 use serde_json::{Map, Value};
 
-use crate::access::VIA;
-
 /// What an event about an agent reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Report {
@@ -81,7 +79,7 @@ impl Observation {
             id: event.id,
             report,
             who: Pinger::read(meta, event.module.as_str()),
-            via: meta.get(VIA).and_then(Value::as_str).unwrap_or_default().to_owned(),
+            via: ping::via(meta).to_owned(),
             ts: event.ts,
             task: event.task.clone(),
             layer: event.layer.clone(),

@@ -10,13 +10,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::client::{Answer, Feed, get, post};
+use crate::client::{Answer, Feed, get, pause, post};
 use crate::{database, postgres};
 
 /// How long the tests wait for a process to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
-/// The pause between two checks of a condition.
-const POLL: Duration = Duration::from_millis(5);
 
 /// A gateway process. Dropping this value kills the process.
 pub(crate) struct Process {
@@ -94,7 +92,7 @@ impl Process {
                 return status;
             }
             assert!(Instant::now() < deadline, "the gateway is still running");
-            tokio::time::sleep(POLL).await;
+            pause().await;
         }
     }
 }
@@ -121,7 +119,7 @@ pub(crate) async fn until_within(client: &tokio_postgres::Client, sql: &str, tim
     let deadline = Instant::now() + time;
     while !client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
         assert!(Instant::now() < deadline, "the result was false for {} s: {sql}", time.as_secs());
-        tokio::time::sleep(POLL).await;
+        pause().await;
     }
 }
 
@@ -153,7 +151,7 @@ async fn ends_cleanly(signal: Signal) {
     let deadline = Instant::now() + ENDS_WITHIN;
     while TcpStream::connect(address).await.is_ok() {
         assert!(Instant::now() < deadline, "the gateway is still listening");
-        tokio::time::sleep(POLL).await;
+        pause().await;
     }
     holder.batch_execute("ROLLBACK").await.unwrap();
     let answer: Answer = in_flight.await.unwrap();
@@ -200,7 +198,7 @@ async fn kill_9_loses_no_event_that_was_answered_with_201() {
     let deadline = Instant::now() + ENDS_WITHIN;
     while get(gateway.address, "/ready").await.status != 200 {
         assert!(Instant::now() < deadline, "the gateway did not become ready");
-        tokio::time::sleep(POLL).await;
+        pause().await;
     }
     // The client has probably connected before the gateway first read the table. The client must still get
     // the stored events at once, without waiting for a new event.
@@ -331,7 +329,7 @@ async fn variables_are_accepted_as_people_write_them() {
         assert_eq!(answer.status, status, "{host} {anonymous}: {:?}", answer.body);
         let port = gateway.address.port().to_string();
         while get(address, "/ready").await.status != 200 {
-            tokio::time::sleep(POLL).await;
+            pause().await;
         }
         let mut check = binary(&variables(host, anonymous));
         check.args(["--healthcheck", "--port", &port]);
