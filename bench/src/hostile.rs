@@ -42,7 +42,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         let seen = traffic.run(time).await?;
         drop(attacking);
         report.progress(format_args!("{}: {} refusals", attack.name(), seen.refused));
-        rows_of(&mut report, attack.name(), &seen, Some(&calm));
+        rows_of(&mut report, attack.name(), &seen, attack.is_defended().then_some(&calm));
     }
     report.note(format!(
         "each attack runs for {} s from one address beside 20 deliveries a second on new connections, 100 \
@@ -50,7 +50,8 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
         time.as_secs()
     ));
     report.note(format!(
-        "a percentile may be {MOST_TIMES} times as large as without an attack, or {MOST_MORE} ms larger"
+        "a percentile may be {MOST_TIMES} times as large as without an attack, or {MOST_MORE} ms larger; the \
+         flood has no bar, because nothing but a limit in front of the services could keep it from the others"
     ));
     report.note(history.describe());
     report.notes(webhooks.stop().await?);

@@ -1,4 +1,4 @@
-//! The attacks. All of them come from one address, and only the last one needs the right to send events.
+//! The attacks. All of them come from one address, and only the last two need the right to send events.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -31,14 +31,24 @@ pub(crate) enum Attack {
     Subscribers,
     Queries,
     Agents,
+    /// The registry of agents is not the only thing that it fills: it uses the right to send events so much
+    /// that it also takes the processors from the others.
+    Flood,
 }
 
 /// The pause after an attempt that failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Attack {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Bodies, Self::Connections, Self::Answers, Self::Subscribers, Self::Queries, Self::Agents];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Bodies,
+        Self::Connections,
+        Self::Answers,
+        Self::Subscribers,
+        Self::Queries,
+        Self::Agents,
+        Self::Flood,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -47,8 +57,14 @@ impl Attack {
             Self::Answers => "128 large answers over HTTP/2 that nobody reads, with PINGs",
             Self::Subscribers => "72 HTTP/2 connections with as many unread streams as they get",
             Self::Queries => "40 dear queries at a time over one connection",
-            Self::Agents => "pings of 10,000 agents that promise the next one for a day",
+            Self::Agents => "10,000 agents that promise a ping for a day, then 1,000 new ones every 10 s",
+            Self::Flood => "a flood of 10,000 new agents every 5 s",
         }
+    }
+
+    /// Whether the services are to keep the others from noticing the attack.
+    pub(crate) fn is_defended(self) -> bool {
+        !matches!(self, Self::Flood)
     }
 
     /// Begins the attack. It ends when the result is dropped.
@@ -67,7 +83,12 @@ impl Attack {
                 spawn(72, |target| Box::pin(again(move || unread(target.gateway, 128, FEED))))
             }
             Self::Queries => spawn(1, |target| Box::pin(again(move || queries(target.gateway)))),
-            Self::Agents => spawn(1, |target| Box::pin(again(move || pings(target.gateway)))),
+            Self::Agents => {
+                spawn(1, |target| Box::pin(again(move || pings(target.gateway, 1, Duration::from_secs(10)))))
+            }
+            Self::Flood => {
+                spawn(1, |target| Box::pin(again(move || pings(target.gateway, 10, Duration::from_secs(5)))))
+            }
         }
         tasks
     }
@@ -182,23 +203,23 @@ async fn queries(address: SocketAddr) -> anyhow::Result<Infallible> {
     }
 }
 
-async fn pings(address: SocketAddr) -> anyhow::Result<Infallible> {
+/// Sends ten requests with 1,000 agents each, and then `requests` more after each `pause`.
+async fn pings(address: SocketAddr, requests: u64, pause: Duration) -> anyhow::Result<Infallible> {
     let mut connection = Connection::open(address).await?;
-    let mut first = 0_u64;
-    loop {
-        let events: Vec<_> = (first..first + 1_000)
+    for request in 0_u64.. {
+        if request >= 10 && request.is_multiple_of(requests) {
+            sleep(pause).await;
+        }
+        let events: Vec<_> = (request * 1_000..(request + 1) * 1_000)
             .map(|n| {
                 let (agent, instance) = (format!("a{n}"), format!("i{n}"));
                 let meta = json!({ "agent": agent, "instance": instance, "interval": 86_400 });
                 json!({ "source": "agent.ping", "kind": "ping", "status": "info", "meta": meta })
             })
             .collect();
-        first += 1_000;
         let body = serde_json::to_string(&events)?;
         let request = crate::http::post(address, "/events/ingest", "none", &body);
         connection.exchange(request.as_bytes()).await?;
-        if first.is_multiple_of(10_000) {
-            sleep(Duration::from_secs(5)).await;
-        }
     }
+    anyhow::bail!("there is no further number")
 }
