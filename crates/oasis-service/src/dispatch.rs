@@ -21,7 +21,7 @@ use crate::{ApiError, App, Request, RequestContext, Response, meters, panics, pr
 
 /// The number of streams that are refused at once on one connection. Later refusals come after a wait.
 const PROMPT_REFUSALS: u32 = 16;
-const REFUSED_AFTER: Duration = Duration::from_secs(5);
+const REFUSED_AFTER: Duration = Duration::from_secs(10);
 /// The maximum length of a path in the log, in bytes.
 const MAX_LOGGED_PATH: usize = 512;
 
