@@ -35,8 +35,7 @@ pub fn withhold_in_link(link: &str) -> Option<Cow<'_, str>> {
 /// digits, objects keep the order of their keys, and values may nest as deep as they like. If several keys
 /// have addresses, they are numbered, as in `[withheld 2]`, because equal keys would hide each other.
 pub fn withhold_in_json(json: &str) -> Cow<'_, str> {
-    // The escape of an at sign is `\u0040`.
-    if !address::may_be_in(json) && !json.contains("\\u00") {
+    if !address::may_be_in(json) {
         return Cow::Borrowed(json);
     }
     let mut out = String::new();
@@ -82,13 +81,13 @@ impl<'a> Token<'a> {
             end += 1;
             match byte {
                 b'"' => break,
-                b'@' | b'%' => may_have_address = true,
                 b'\\' => {
                     has_escapes = true;
-                    may_have_address |= bytes.get(end) == Some(&b'u');
+                    // The escape of an at sign, or of a backslash that begins such an escape.
+                    may_have_address |= matches!(bytes.get(end), Some(b'u' | b'\\'));
                     end += 1;
                 }
-                _ => {}
+                _ => may_have_address |= address::may_begin_sign(*byte),
             }
         }
         Self { text: &json[..json.floor_char_boundary(end)], has_escapes, may_have_address }
@@ -136,6 +135,8 @@ mod tests {
             // A JSON parser refuses these escapes, but the type `json` of PostgreSQL accepts them.
             (r#"["\ud83d ann@example.com \u0000"]"#, "[\"\u{fffd} [withheld] \u{fffd}\"]"),
             (r#"["\"ann b\"@example.com","\\"]"#, r#"["[withheld]","\\"]"#),
+            // JSON in a string of JSON.
+            (r#"["{\"by\":\"ann\\u0040example.com\"}"]"#, r#"["{\"by\":\"[withheld]\"}"]"#),
             (r#"{"uses":"actions/checkout@v4","to":"@team","\\":"50%"}"#, "same"),
             (r#"{"b":1}"#, "same"),
             (r#""ann@example.com"#, r#""[withheld]""#),
@@ -174,9 +175,9 @@ mod tests {
 
     /// A string of JSON, and whether it has an address.
     fn string() -> impl Strategy<Value = (String, bool)> {
-        let address = "([a-z][a-z.+]{0,9}|\"[a-z ]{1,9}\")(@|%40|%2540)[a-z]{1,9}([.][a-z]{2,9}){0,2}";
+        let address = "([a-z][a-z.+]{0,9}|\"[a-z ]{1,9}\")(@|\u{ff20}|%40|%2540|&#64;|&commat;)[a-z]{1,9}([.][a-z]{2,9}){0,2}";
         let around = || "([^a-zA-Z0-9@%\"\\\\]{0,5} )?";
-        let with = (around(), address, "( [^@%]{0,9})?", any::<bool>()).prop_map(
+        let with = (around(), address, "( [^@%&\\\\\u{ff20}\u{fe6b}]{0,9})?", any::<bool>()).prop_map(
             |(before, address, after, plain)| {
                 let text = format!("{before}{address}{after}");
                 let escapes = || text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
@@ -187,7 +188,7 @@ mod tests {
             },
         );
         let without = prop_oneof![
-            "[^@%]*".prop_map(|text| (Value::from(text).to_string(), false)),
+            "[^@%&\\\\\u{ff20}\u{fe6b}]*".prop_map(|text| (Value::from(text).to_string(), false)),
             "[a-z]{1,5}/[a-z]{1,5}@v[0-9]{1,2}([.][0-9]{1,2}){0,2}"
                 .prop_map(|text| (format!("\"{text}\""), false)),
             "[ (]@[a-z]{1,9}".prop_map(|text| (format!("\"{text}\""), false)),

@@ -7,7 +7,7 @@ use std::ops::Range;
 ///
 /// An address is a name, an at sign and a host:
 ///
-/// - The at sign may be percent-encoded: `%40`, or `%2540` if it was encoded twice.
+/// - The at sign may be percent-encoded, also several times, or have another form of [`SIGNS`].
 /// - The name has a letter or a digit. It begins after the nearest space, or the nearest of the characters
 ///   that separate the parts of a sentence or of a URL, such as `,:/?&=`. It may also be a text in quotes, as
 ///   in `"ann b"@example.com`.
@@ -55,26 +55,41 @@ pub(super) fn replace<'a>(text: &'a str, marker: &str) -> Cow<'a, str> {
     Cow::Owned(out)
 }
 
-/// Whether `text` may have an address. Most texts have none, and `contains` is fast.
-pub(super) fn may_be_in(text: &str) -> bool {
-    text.contains('@') || text.contains('%')
+/// The ways to write an at sign that is not percent-encoded: itself, its two wide forms, as a character
+/// reference of HTML, and as an escape, for example of JSON in a string of JSON.
+const SIGNS: [&str; 8] = ["@", "\u{ff20}", "\u{fe6b}", "&#64;", "&#x40;", "&commat;", "\\u0040", "\\x40"];
+
+/// Whether an at sign may begin with `byte`.
+pub(super) fn may_begin_sign(byte: u8) -> bool {
+    matches!(byte, b'@' | b'%' | b'&' | b'\\' | 0xef)
 }
 
-/// The place of the next at sign, also of one that is percent-encoded.
+/// Whether `text` may have an address.
+pub(super) fn may_be_in(text: &str) -> bool {
+    text.bytes().any(may_begin_sign)
+}
+
+/// The place of the next at sign.
 fn next_sign(text: &str, from: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = from;
-    while let Some(offset) = bytes[at..].iter().position(|byte| matches!(byte, b'@' | b'%')) {
+    while let Some(offset) = bytes[at..].iter().position(|byte| may_begin_sign(*byte)) {
         let start = at + offset;
-        if bytes[start] == b'@' {
-            return Some(start..start + 1);
+        // `%40`, or `%2540` and so on if it was encoded several times.
+        if bytes[start] == b'%' {
+            let mut end = start + 1;
+            while bytes[end..].starts_with(b"25") {
+                end += 2;
+            }
+            if bytes[end..].starts_with(b"40") {
+                return Some(start..end + 2);
+            }
         }
-        let mut end = start + 1;
-        while bytes[end..].starts_with(b"25") {
-            end += 2;
-        }
-        if bytes[end..].starts_with(b"40") {
-            return Some(start..end + 2);
+        let begins = |sign: &&&str| {
+            bytes[start..].get(..sign.len()).is_some_and(|text| text.eq_ignore_ascii_case(sign.as_bytes()))
+        };
+        if let Some(sign) = SIGNS.iter().find(begins) {
+            return Some(start..start + sign.len());
         }
         at = start + 1;
     }
@@ -192,6 +207,11 @@ mod tests {
         ("ann%2540example%2Ecom", "~"),
         ("?by=%61nn%40%65xample.com&n=1", "?by=~&n=1"),
         ("100%40 of 50% %", "100%40 of 50% %"),
+        // Other ways to write the sign.
+        ("ann\u{ff20}example.com, ann\u{fe6b}localhost", "~, ~"),
+        ("ann&#64;example.com, ann&#X40;c.de, <b>ann&commat;c.de</b>", "~, ~, <b>~</b>"),
+        (r#"{\"by\":\"ann\u0040example.com\"} (ann\x40c.de)"#, r#"{\"by\":\"~\"} (~)"#),
+        ("a&b R&D \u{ff20}team \\u0040 &#64;", "a&b R&D \u{ff20}team \\u0040 &#64;"),
         // In quotes.
         (r#"to "ann b"@example.com"#, "to ~"),
         (r#"to "ann b"@localhost"#, "to ~"),
@@ -235,7 +255,10 @@ mod tests {
     /// An adversary could otherwise use up the time of the gateway with one event.
     #[test]
     fn long_texts_of_signs_take_time_in_proportion_to_their_length() {
-        for part in ["%40", "@", "\"@", "\\\"@", "a%40", "%25", "a@[", "a@1-", "\"%40", "a@.%40", "\\"] {
+        for part in [
+            "%40", "@", "&#64", "&#64;", "\\u0040", "\"@", "\\\"@", "a%40", "%25", "a@[", "a@1-", "\"%40",
+            "a@.%40", "\\",
+        ] {
             // In proportion to the square of the length, this would take minutes.
             let text = part.repeat(1 << 16);
             assert!(replace(&text, "~").len() <= text.len(), "{part}");
@@ -246,7 +269,7 @@ mod tests {
         #[test]
         fn an_address_in_any_text_is_replaced(
             before in ".*",
-            address in r#"([a-z][a-z.+_-]{0,9}|"[a-z ]{1,9}")(@|%40|%2540)[a-z]{1,9}([.][a-z]{2,9}){0,2}"#,
+            address in r#"([a-z][a-z.+_-]{0,9}|"[a-z ]{1,9}")(@|\u{ff20}|%40|%2540|&#64;)[a-z]{1,9}([.][a-z]{2,9}){0,2}"#,
             after in "([^\\p{Alphabetic}\\p{N}.-].*)?",
         ) {
             prop_assume!(!address.starts_with('"') || !before.contains(['"', '\\']));
@@ -256,7 +279,7 @@ mod tests {
         }
 
         #[test]
-        fn a_text_without_a_sign_is_borrowed(text in "[^@%]*") {
+        fn a_text_without_a_sign_is_borrowed(text in "[^@%&\\\\\u{ff20}\u{fe6b}]*") {
             prop_assert!(matches!(replace(&text, "~"), Cow::Borrowed(_)));
         }
     }
