@@ -175,11 +175,13 @@ mod tests {
 
     /// A string of JSON, and whether it has an address.
     fn string() -> impl Strategy<Value = (String, bool)> {
-        let address = "([a-z][a-z.+]{0,9}|\"[a-z ]{1,9}\")(@|\u{ff20}|%40|%2540|&#64;|&commat;)[a-z]{1,9}([.][a-z]{2,9}){0,2}";
+        let name = r#"([a-z][a-z.+]{0,9}|"[a-z ]{1,9}")"#;
+        let sign = "(@|\u{ff20}|%40|%2540|&#64;|&commat;)";
+        let address = (name, sign, "[a-z]{1,9}([.][a-z]{2,9}){0,2}");
         let around = || "([^a-zA-Z0-9@%\"\\\\]{0,5} )?";
         let with = (around(), address, "( [^@%&\\\\\u{ff20}\u{fe6b}]{0,9})?", any::<bool>()).prop_map(
-            |(before, address, after, plain)| {
-                let text = format!("{before}{address}{after}");
+            |(before, (name, sign, host), after, plain)| {
+                let text = format!("{before}{name}{sign}{host}{after}");
                 let escapes = || text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
                 (
                     if plain { Value::from(text.as_str()).to_string() } else { format!("\"{}\"", escapes()) },

@@ -129,7 +129,7 @@ impl Appender {
         let (answer, answered) = oneshot::channel();
         let deadline = arrived + ANSWER_WITHIN;
         let sender = self.sender;
-        queue.push(Job { rows, weight, deadline, failed: None, answer, sender, _memory: memory });
+        queue.push(Job { rows, weight, deadline, failed: None, answer, sender, memory });
         match timeout_at(deadline, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(AppendError::Unknown("the writer stopped".into())),

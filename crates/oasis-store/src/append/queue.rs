@@ -1,9 +1,7 @@
-//! The waiting appends, and how many of them fit into one statement. Each sender has a lane, in which its
-//! appends wait in the order of their arrival. The lanes take turns: a statement takes one append of each
-//! lane, and then the next one of each. So a sender with many appends does not delay the others. If the
-//! memory is used up, the lane that uses most of it gives way.
+//! The waiting appends, and how many of them fit into one statement. The senders take turns (see [`Lanes`]):
+//! a statement takes one append of each sender, and then the next one of each. If the memory is used up, the
+//! sender that uses most of it gives way.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +11,7 @@ use tokio::time::Instant;
 use super::error::AppendError;
 use super::insert::Appended;
 use super::prepared::PreparedEvent;
+use crate::lanes::Lanes;
 
 /// The maximum number of rows of one statement. A statement with only one append may have more rows. A
 /// statement of this size takes about 15 ms. A longer statement would delay other writers.
@@ -25,7 +24,7 @@ const MAX_BYTES: usize = 64 << 20;
 /// The memory that an append counts at least. So at most 10,000 appends wait.
 const MIN_CHARGE: usize = MAX_BYTES / 10_000;
 
-/// A sender: appends of the same sender wait in one lane. 0 is the program itself.
+/// A sender: appends of the same sender share one lane. 0 is the program itself.
 pub(super) type Sender = u64;
 
 /// One caller's append.
@@ -41,7 +40,7 @@ pub(super) struct Job {
     /// Whose append it is.
     pub(super) sender: Sender,
     /// The memory of the rows in the budget of the queue. It is returned when the job is dropped.
-    pub(super) _memory: Memory,
+    pub(super) memory: Memory,
 }
 
 impl Job {
@@ -96,94 +95,39 @@ impl Drop for Memory {
     }
 }
 
-/// The appends of one sender.
-#[derive(Debug, Default)]
-struct Lane {
-    jobs: VecDeque<Job>,
-    bytes: usize,
-}
-
 #[derive(Debug, Default)]
 struct Waiting {
-    lanes: HashMap<Sender, Lane>,
-    /// The lanes with appends, in the order of their turns.
-    turns: VecDeque<Sender>,
+    jobs: Lanes<Sender, Job>,
     rows: usize,
     bytes: usize,
-    number: usize,
     /// Whether no further append can come.
     is_closed: bool,
 }
 
 impl Waiting {
     fn push_back(&mut self, job: Job) {
-        self.count_in(&job).jobs.push_back(job);
+        self.count_in(&job);
+        self.jobs.push_back(job.sender, job.memory.bytes, job);
     }
 
     /// Adds an append that is to be tried before all others.
     fn push_front(&mut self, job: Job) {
-        let sender = job.sender;
-        self.count_in(&job).jobs.push_front(job);
-        self.remove_turn(sender);
-        self.turns.push_front(sender);
+        self.count_in(&job);
+        self.jobs.push_front(job.sender, job.memory.bytes, job);
     }
 
-    /// Removes the turn of a lane. Mostly it is the first one, so the others need not be searched.
-    fn remove_turn(&mut self, sender: Sender) {
-        if self.turns.front() == Some(&sender) {
-            self.turns.pop_front();
-        } else {
-            self.turns.retain(|turn| *turn != sender);
-        }
-    }
-
-    /// Counts an append that is added to the returned lane.
-    fn count_in(&mut self, job: &Job) -> &mut Lane {
+    fn count_in(&mut self, job: &Job) {
         self.rows += job.rows.len();
         self.bytes += job.weight;
-        self.number += 1;
-        let lane = self.lanes.entry(job.sender).or_insert_with(|| {
-            self.turns.push_back(job.sender);
-            Lane::default()
-        });
-        lane.bytes += job._memory.bytes;
-        lane
     }
 
-    /// Takes an append out of a lane with `take`.
-    fn pop(&mut self, sender: Sender, take: impl FnOnce(&mut VecDeque<Job>) -> Option<Job>) -> Option<Job> {
-        let lane = self.lanes.get_mut(&sender)?;
-        let job = take(&mut lane.jobs)?;
-        lane.bytes -= job._memory.bytes;
-        if lane.jobs.is_empty() {
-            self.lanes.remove(&sender);
-            self.remove_turn(sender);
-        }
+    fn count_out(&mut self, job: &Job) {
         self.rows -= job.rows.len();
         self.bytes -= job.weight;
-        self.number -= 1;
-        Some(job)
     }
 
-    /// Takes out the newest append of the lane that uses the most memory, to make room for `bytes` of
-    /// `sender`. Only lanes that use more than the lane of `sender` would then use give way. `None` if they
-    /// can give less than `needed` bytes: no append gives way in vain.
-    fn pop_from_largest(&mut self, needed: usize, sender: Sender, bytes: usize) -> Option<Job> {
-        let own = self.lanes.get(&sender).map_or(0, |lane| lane.bytes) + bytes;
-        let larger = || self.lanes.iter().filter(|(other, lane)| **other != sender && lane.bytes > own);
-        if larger().map(|(_, lane)| lane.bytes - own).sum::<usize>() < needed {
-            return None;
-        }
-        let largest = larger().max_by_key(|(_, lane)| lane.bytes).map(|(other, _)| *other)?;
-        self.pop(largest, VecDeque::pop_back)
-    }
-
-    /// Takes all appends out.
-    fn drain(&mut self) -> Vec<Job> {
-        let jobs = self.turns.iter().filter_map(|turn| self.lanes.remove(turn)).flat_map(|lane| lane.jobs);
-        let jobs = jobs.collect();
-        *self = Self { is_closed: self.is_closed, ..Self::default() };
-        jobs
+    fn pop(&mut self) -> Option<Job> {
+        self.jobs.pop().inspect(|job| self.count_out(job))
     }
 }
 
@@ -214,7 +158,10 @@ impl Queue {
                 // Another append has returned its memory in the meantime.
                 continue;
             }
-            let largest = self.lock().pop_from_largest(needed, sender, bytes)?;
+            let largest = {
+                let mut waiting = self.lock();
+                waiting.jobs.give_way(sender, bytes, needed).inspect(|job| waiting.count_out(job))?
+            };
             metrics::counter!("append_gave_way_total").increment(1);
             largest.give_way();
         }
@@ -233,7 +180,7 @@ impl Queue {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lock().number
+        self.lock().jobs.len()
     }
 
     /// Waits until the queue has an append. Returns false if no caller is left.
@@ -241,8 +188,8 @@ impl Queue {
         loop {
             {
                 let waiting = self.lock();
-                if waiting.number > 0 || waiting.is_closed {
-                    return waiting.number > 0;
+                if !waiting.jobs.is_empty() || waiting.is_closed {
+                    return !waiting.jobs.is_empty();
                 }
             }
             self.arrived.notified().await;
@@ -259,18 +206,12 @@ impl Queue {
     pub(super) fn take_batch(&self) -> Vec<Job> {
         let mut waiting = self.lock();
         let (mut jobs, mut rows, mut bytes) = (Vec::new(), 0, 0);
-        while let Some(sender) = waiting.turns.front().copied() {
-            let next = waiting.lanes.get(&sender).and_then(|lane| lane.jobs.front());
-            let Some(next) = next else { break };
+        while let Some(next) = waiting.jobs.next() {
             (rows, bytes) = (rows + next.rows.len(), bytes + next.weight);
             if !jobs.is_empty() && (rows > BATCH_ROWS || bytes > BATCH_BYTES) {
                 break;
             }
-            jobs.extend(waiting.pop(sender, VecDeque::pop_front));
-            // If the lane has more appends, its next turn comes after those of the other lanes.
-            if waiting.turns.front() == Some(&sender) {
-                waiting.turns.rotate_left(1);
-            }
+            jobs.extend(waiting.pop());
         }
         jobs
     }
@@ -284,22 +225,21 @@ impl Queue {
     /// Sets the reason why the waiting appends are delayed. An append that already has a reason keeps it.
     pub(super) fn set_reason(&self, why: &AppendError) {
         let mut waiting = self.lock();
-        let jobs = waiting.lanes.values_mut().flat_map(|lane| &mut lane.jobs);
-        jobs.for_each(|job| job.failed = job.failed.take().or_else(|| Some(why.clone())));
+        waiting.jobs.iter_mut().for_each(|job| job.failed = job.failed.take().or_else(|| Some(why.clone())));
     }
 
     /// Answers the appends whose deadline is before `latest`. If the rows of these appends were sent now, the
     /// rows could be stored after the callers have given up.
     pub(super) fn answer_late(&self, latest: Instant) {
-        let mut waiting = self.lock();
-        let mut jobs = waiting.lanes.values().flat_map(|lane| &lane.jobs);
-        if jobs.all(|job| job.deadline >= latest) {
-            return;
-        }
-        let (late, in_time): (Vec<Job>, Vec<Job>) =
-            waiting.drain().into_iter().partition(|job| job.deadline < latest);
-        in_time.into_iter().for_each(|job| waiting.push_back(job));
-        drop(waiting);
+        let late = {
+            let mut waiting = self.lock();
+            if waiting.jobs.iter().all(|job| job.deadline >= latest) {
+                return;
+            }
+            let late = waiting.jobs.extract(|job| job.deadline < latest);
+            late.iter().for_each(|job| waiting.count_out(job));
+            late
+        };
         for mut job in late {
             let why = job.failed.take().unwrap_or(AppendError::Late);
             job.answer(Err(why));

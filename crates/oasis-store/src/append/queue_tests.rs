@@ -35,7 +35,7 @@ fn push(queue: &Queue, sender: Sender, (number, weight): (usize, usize), module:
     let (answer, answered) = oneshot::channel();
     let deadline = Instant::now() + Duration::from_secs(60);
     let rows = rows(number, module);
-    queue.push(Job { rows, weight, deadline, failed: None, answer, sender, _memory: memory });
+    queue.push(Job { rows, weight, deadline, failed: None, answer, sender, memory });
     Some(answered)
 }
 
