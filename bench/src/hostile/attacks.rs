@@ -56,7 +56,7 @@ impl Attack {
             Self::Connections => "4,500 silent connections",
             Self::Answers => "128 large answers over HTTP/2 that nobody reads, with PINGs",
             Self::Subscribers => "72 HTTP/2 connections with as many unread streams as they get",
-            Self::Queries => "40 dear queries at a time over one connection",
+            Self::Queries => "40 expensive queries at a time over one connection",
             Self::Agents => "10,000 agents that promise a ping for a day, then 1,000 new ones every 10 s",
             Self::Flood => "a flood of 10,000 new agents every 5 s",
         }

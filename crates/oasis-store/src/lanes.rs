@@ -80,8 +80,21 @@ impl<K: Copy + Eq + Hash + Ord, T> Lanes<K, T> {
 
     /// Takes the next item. The next turn of its sender comes after those of all others.
     pub fn pop(&mut self) -> Option<T> {
+        self.pop_with(VecDeque::pop_front)
+    }
+
+    /// Takes the item with the lowest rank of the sender whose turn it is. If several items have this rank,
+    /// takes the first one.
+    pub fn pop_lowest<R: Ord>(&mut self, rank: impl Fn(&T) -> R) -> Option<T> {
+        self.pop_with(|items| {
+            let (lowest, _) = items.iter().enumerate().min_by_key(|(_, (item, _))| rank(item))?;
+            items.remove(lowest)
+        })
+    }
+
+    fn pop_with(&mut self, take: impl FnOnce(&mut VecDeque<(T, usize)>) -> Option<(T, usize)>) -> Option<T> {
         let sender = self.turns.front().copied()?;
-        let item = self.remove(sender, VecDeque::pop_front)?;
+        let item = self.remove(sender, take)?;
         if self.turns.front() == Some(&sender) {
             self.turns.rotate_left(1);
         }

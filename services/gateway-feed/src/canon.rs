@@ -4,24 +4,26 @@
 //! causes in the files of a repository; this answer shows the effect in the events of the last days.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use oasis_core::{Ts, emails};
-use oasis_service::{ApiError, Query, Response, response};
+use oasis_service::{ApiError, Query, Request, Response, response};
 use oasis_store::{Store, Work, WorkOfDay};
 use serde::Serialize;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::query::params;
+use crate::turns::{Asker, Cost, Turns};
 
 const DEFAULT_DAYS: i64 = 30;
 const MAX_DAYS: i64 = 90;
 /// The maximum number of producers in the answer.
 const MOST_WORST: usize = 20;
+/// The maximum number of requests that wait for a report.
+const MOST_WAITING: usize = 500;
 /// How long an answer is cached. The statement reads up to 150,000 rows.
 const FRESH: Duration = Duration::from_secs(30);
 
@@ -30,10 +32,13 @@ pub(crate) struct Canon {
     store: Store,
     /// Whether every reader must present a token. If not, e-mail addresses in names are withheld.
     readers_known: bool,
-    /// The last reports by the number of days. The lock is held during a statement, so at most one statement
-    /// runs at a time, and the requests that wait for the same days get its report.
-    reports: Mutex<HashMap<i64, (Instant, Arc<Report>)>>,
+    /// One report is made at a time. The requests that wait for the same days get the same report.
+    turns: Turns,
+    reports: Mutex<Reports>,
 }
+
+/// The last reports by the number of days, and when they were made.
+type Reports = HashMap<i64, (Instant, Arc<Report>)>;
 
 /// How much work there is, and how much of it names no task.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -150,36 +155,46 @@ impl Report {
 
 impl Canon {
     pub(crate) fn new(store: Store, readers_known: bool) -> Self {
-        Self { store, readers_known, reports: Mutex::default() }
+        Self { store, readers_known, turns: Turns::new(1, MOST_WAITING), reports: Mutex::default() }
     }
 
     /// Answers with the report of the last days.
     ///
     /// # Errors
-    /// 400 for a bad parameter; 503 if the table cannot be read.
-    pub(crate) async fn report(&self, query: Option<&str>) -> Result<Response, ApiError> {
-        let query = Query::parse(query, &["days", "token"])?;
+    /// 400 for a bad parameter; 503 if the table cannot be read, or if too many reports are being made.
+    pub(crate) async fn report(&self, request: &Request, asker: Asker<'_>) -> Result<Response, ApiError> {
+        let query = Query::parse(request.uri().query(), &["days", "token"])?;
         let days = params::number(&query, "days", 1..=MAX_DAYS)?.unwrap_or(DEFAULT_DAYS);
-        let mut reports = self.reports.lock().await;
-        reports.retain(|_, (made, _)| made.elapsed() < FRESH);
-        let report = match reports.get(&days) {
-            Some((_, report)) => report.clone(),
-            None => {
-                let since = Timestamp::now() - SignedDuration::from_hours(24 * days);
-                let work = self.store.work_since(since).await.map_err(|error| {
-                    ApiError::unavailable("database_unavailable", "the events cannot be counted now", error)
-                })?;
-                let mut report = Report::new(Ts::clamped(since), days, work);
-                if !self.readers_known {
-                    report.withhold_emails();
-                }
-                let report = Arc::new(report);
-                reports.insert(days, (Instant::now(), report.clone()));
-                report
-            }
-        };
-        drop(reports);
+        if let Some(report) = self.fresh(days) {
+            return response::json(StatusCode::OK, &*report);
+        }
+        let _turn = self.turns.take(asker, Cost::Cheap, 1).await?;
+        // Another request may have made the report in the meantime.
+        if let Some(report) = self.fresh(days) {
+            return response::json(StatusCode::OK, &*report);
+        }
+        let since = Timestamp::now() - SignedDuration::from_hours(24 * days);
+        let work = self.store.work_since(since).await.map_err(|error| {
+            ApiError::unavailable("database_unavailable", "the events cannot be counted now", error)
+        })?;
+        let mut report = Report::new(Ts::clamped(since), days, work);
+        if !self.readers_known {
+            report.withhold_emails();
+        }
+        let report = Arc::new(report);
+        self.reports().insert(days, (Instant::now(), report.clone()));
         response::json(StatusCode::OK, &*report)
+    }
+
+    /// A report of the last days that was made a short time ago.
+    fn fresh(&self, days: i64) -> Option<Arc<Report>> {
+        let mut reports = self.reports();
+        reports.retain(|_, (made, _)| made.elapsed() < FRESH);
+        reports.get(&days).map(|(_, report)| report.clone())
+    }
+
+    fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

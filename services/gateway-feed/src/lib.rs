@@ -60,6 +60,7 @@ use crate::routes::Gateway;
 use crate::streams::Streams;
 use crate::streams::casts::CastEvents;
 use crate::streams::rooms::RoomLogs;
+use crate::turns::Turns;
 
 /// The memory of all request bodies. A body that loses its share frees its memory a moment later, so the
 /// process can need up to 256 MiB meanwhile.
@@ -162,16 +163,17 @@ pub async fn run(config: Config, listeners: impl Into<Listeners>, shutdown: Shut
         let (ends, appender) = (streams.ends().clone(), appender.clone());
         keeper.run(places, (ends, appender), async move { drop(free.await) })
     });
+    let turns = Turns::of_reads(connections);
     let canon = Canon::new(store.clone(), readers.are_known());
     let app = Gateway {
-        events: EventQueries::new(store.clone(), connections),
+        events: EventQueries::new(store.clone(), turns.clone()),
         readers,
         senders: Senders::new(config.ingest_tokens, config.ingest_anonymous, config.trusted_proxy_hops),
         callers,
         origins: config.cors_origins,
-        rooms: Rooms::new(store.clone(), appender.clone(), (room_directory, revocations), connections),
-        resources: Resources::new(store.clone(), appender.clone(), connections),
-        casts: Casts::new(store.clone(), appender.clone(), cast_directory, connections),
+        rooms: Rooms::new(store.clone(), appender.clone(), (room_directory, revocations), turns.clone()),
+        resources: Resources::new(store.clone(), appender.clone(), turns.clone()),
+        casts: Casts::new(store.clone(), appender.clone(), cast_directory, turns),
         audit: audit.clone(),
         canon,
         refusals: Refusals::default(),

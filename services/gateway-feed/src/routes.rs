@@ -26,7 +26,7 @@ use oasis_service::{ApiError, App, Inside, NotReady, Query, Request, RequestCont
 use oasis_store::{Appender, Need, Store};
 use serde_json::{Map, Value};
 
-use crate::access::{Callers, Origins, Readers, Refusals, Senders, Viewer, client_address};
+use crate::access::{Callers, Lane, Origins, Readers, Refusals, Senders, Viewer, client_address};
 use crate::agents::Agents;
 use crate::canon::Canon;
 use crate::casts::{self, Audit, Casts, Client, Rate, Refused, too_many, with_cast_code};
@@ -39,6 +39,7 @@ use crate::rooms::{self, Rooms};
 use crate::route::{Action, Route};
 use crate::streams::casts::{CastWant, Followed, Follower};
 use crate::streams::{StreamRequest, Streams, rooms as room_logs, ticker};
+use crate::turns::Asker;
 use crate::{config, console, ingest, openapi};
 
 pub(crate) struct Gateway {
@@ -101,7 +102,7 @@ impl App for Gateway {
             }
             Route::Events if action == Action::Read => {
                 self.readers.admit(&request).await?;
-                self.events.list(&request, self.readers.are_known()).await
+                self.events.list(&request, self.asker(&request, context), self.readers.are_known()).await
             }
             Route::Events | Route::Ingest => {
                 ingest::answer(&self.senders, &self.appender, &self.agents, request, context).await
@@ -112,7 +113,7 @@ impl App for Gateway {
             }
             Route::Canon => {
                 self.readers.admit(&request).await?;
-                self.canon.report(request.uri().query()).await
+                self.canon.report(&request, self.asker(&request, context)).await
             }
             Route::Rooms => self.rooms.list(&*self.viewer(&request).await?, &request).await,
             Route::Room(id) => self.room(id, action, request, context).await,
@@ -190,6 +191,12 @@ impl Gateway {
         let FeedRequest { filter, begin } = FeedRequest::parse(request.uri().query(), request.headers())?;
         let stream_request = StreamRequest { viewer, topic: (), want: filter, begin };
         self.streams.open(&self.streams.ticker, stream_request).await
+    }
+
+    /// Who asks for a turn with a request that needs no user.
+    fn asker(&self, request: &Request, context: &RequestContext) -> Asker<'static> {
+        let address = client_address(context.peer().ip(), request.headers(), self.trusted_proxy_hops);
+        Asker { client: Lane::of_address(address), connection: request.body().connection() }
     }
 
     /// The user who sent the request. The credential has not been revoked.

@@ -1,25 +1,32 @@
-//! [`Turns`]: limits how many reads of the table run at the same time, and shares the turns fairly.
+//! [`Turns`]: limits how much work of one sort runs at the same time, and shares the turns fairly.
 //!
-//! The connections of clients take turns, so many requests of one connection do not delay the request of
-//! another. Dear reads use only some of the turns, so cheap reads do not wait for them.
+//! The clients take turns, and so do the connections of one client. So many requests of one client do not
+//! delay the request of another, and many requests of one connection do not delay the request of another
+//! connection. Expensive work uses only some of the turns, so cheap work does not wait for it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use oasis_service::ApiError;
+use oasis_store::Lanes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::access::Lane;
+
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The maximum number of requests that wait.
-const MOST_WAITING: usize = 1_000;
-/// Dear reads use this part of the turns, and at least one.
-const DEAR_PART: usize = 2;
-
-/// Stands for the connection of all reads that belong to writes.
-pub(crate) const WRITES: u64 = u64::MAX;
+/// How long a read may take. The database then cancels it.
+const READ_WITHIN: Duration = Duration::from_secs(2);
+/// The maximum number of cheap reads that wait, and of expensive ones.
+const MOST_READS_WAITING: usize = 500;
+/// The turns of so many connections that no longer wait are forgotten at a time.
+const FORGOTTEN_TURNS: usize = 100;
+/// Expensive work uses this part of the turns, and at least one.
+const EXPENSIVE_PART: usize = 2;
 
 /// How much work a read is for the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,35 +34,57 @@ pub(crate) enum Cost {
     /// The work depends only on the size of the answer.
     Cheap,
     /// The database may have to look at many more rows than the answer has.
-    Dear,
+    Expensive,
 }
 
-/// The turns of the reads of one sort.
+/// Who asks for a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    pub(crate) client: Lane<'a>,
+    /// The number of the connection of the request. 0 if it does not matter.
+    pub(crate) connection: u64,
+}
+
+/// The turns of one sort of work. Clones share the turns.
+#[derive(Clone)]
 pub(crate) struct Turns(Arc<Inner>);
 
 struct Inner {
     most: usize,
-    most_dear: usize,
+    most_expensive: usize,
+    most_waiting: usize,
+    hasher: RandomState,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     running: usize,
-    running_dear: usize,
-    cheap: Queue,
-    dear: Queue,
+    running_expensive: usize,
+    cheap: Waiting,
+    expensive: Waiting,
 }
 
-/// The requests that wait. The connections are in the order of their turns.
+/// The requests that wait, each in the lane of its client.
 #[derive(Default)]
-struct Queue {
-    order: VecDeque<u64>,
-    waiting: HashMap<u64, VecDeque<oneshot::Sender<Turn>>>,
-    length: usize,
+struct Waiting {
+    requests: Lanes<u64, Request>,
+    weight: usize,
+    /// The number of all requests until now.
+    number: u64,
+    /// For connections that have had a turn, the number of that turn.
+    turns: HashMap<u64, u64>,
 }
 
-/// The right to read. Dropping this value gives the turn to the next request.
+struct Request {
+    turn: oneshot::Sender<Turn>,
+    weight: usize,
+    connection: u64,
+    /// Newer requests have higher numbers.
+    number: u64,
+}
+
+/// The right to work. Dropping this value gives the turn to the next request.
 pub(crate) struct Turn {
     turns: Arc<Inner>,
     cost: Cost,
@@ -63,29 +92,50 @@ pub(crate) struct Turn {
 }
 
 impl Turns {
-    /// Turns for at most `most` reads at the same time.
-    pub(crate) fn new(most: usize) -> Self {
-        let most = most.max(1);
-        let state = Mutex::default();
-        Self(Arc::new(Inner { most, most_dear: (most / DEAR_PART).max(1), state }))
+    /// Turns for the reads of requests. They use at most half of the `connections` to the database. The
+    /// streams and /ready use the other half.
+    pub(crate) fn of_reads(connections: u16) -> Self {
+        Self::new(usize::from(connections.div_ceil(2)), MOST_READS_WAITING)
     }
 
-    /// Waits for a turn. `connection` is the number of the connection of the request.
+    /// Turns for at most `most` pieces of work at the same time. `most_waiting` is the maximum weight of all
+    /// requests that wait: first of the cheap ones, and again of the expensive ones.
+    pub(crate) fn new(most: usize, most_waiting: usize) -> Self {
+        let most = most.max(1);
+        Self(Arc::new(Inner {
+            most,
+            most_expensive: (most / EXPENSIVE_PART).max(1),
+            most_waiting,
+            hasher: RandomState::new(),
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Reads the table when it is the turn of `asker`.
     ///
     /// # Errors
-    /// 503 after [`PATIENCE`], or if too many requests wait.
-    pub(crate) async fn take(&self, connection: u64, cost: Cost) -> Result<Turn, ApiError> {
-        let overloaded = || ApiError::overloaded("too many queries are waiting");
-        let turn = {
-            let mut state = self.0.state();
-            if state.queue(cost).length == 0 && state.has_turn(&self.0, cost) {
-                return Ok(self.0.begin(&mut state, cost));
-            }
-            if state.cheap.length + state.dear.length >= MOST_WAITING {
-                return Err(overloaded());
-            }
-            state.queue(cost).push(connection)
-        };
+    /// The errors of [`Self::take`] and of `read`; 503 if `read` takes more than [`READ_WITHIN`].
+    pub(crate) async fn read<T>(
+        &self,
+        asker: Asker<'_>,
+        cost: Cost,
+        read: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let _turn = self.take(asker, cost, 1).await?;
+        timeout(READ_WITHIN, read).await.unwrap_or_else(|late| {
+            Err(ApiError::unavailable("late", "the query took too long", late)
+                .hint("ask for fewer rows, or page with `before` instead of `offset`, or try again later"))
+        })
+    }
+
+    /// Waits for the turn of `asker`. If the requests that wait have too much weight, the newest one of the
+    /// client whose requests have the most weight gives way.
+    ///
+    /// # Errors
+    /// 503 after [`PATIENCE`], or if the request gives way.
+    pub(crate) async fn take(&self, asker: Asker<'_>, cost: Cost, weight: usize) -> Result<Turn, ApiError> {
+        let overloaded = || ApiError::overloaded("too many requests are waiting");
+        let turn = self.0.request(asker, cost, weight).ok_or_else(overloaded)?;
         match timeout(PATIENCE, turn).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(overloaded()),
@@ -98,72 +148,120 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(self: &Arc<Self>, state: &mut State, cost: Cost) -> Turn {
-        state.running += 1;
-        state.running_dear += usize::from(cost == Cost::Dear);
-        Turn { turns: Arc::clone(self), cost, is_taken: true }
-    }
-
-    fn end(state: &mut State, cost: Cost) {
-        state.running -= 1;
-        state.running_dear -= usize::from(cost == Cost::Dear);
+    /// Adds a request, and gives it a turn if one is free. `None` if there is no room for the request.
+    fn request(
+        self: &Arc<Self>,
+        asker: Asker<'_>,
+        cost: Cost,
+        weight: usize,
+    ) -> Option<oneshot::Receiver<Turn>> {
+        let client = self.hasher.hash_one(asker.client);
+        let mut state = self.state();
+        let waiting = state.waiting(cost);
+        waiting.make_room(client, asker.connection, weight, self.most_waiting)?;
+        waiting.number += 1;
+        waiting.weight += weight;
+        let (turn, receiver) = oneshot::channel();
+        let request = Request { turn, weight, connection: asker.connection, number: waiting.number };
+        waiting.requests.push_back(client, weight, request);
+        state.give(self);
+        Some(receiver)
     }
 }
 
 impl State {
-    fn queue(&mut self, cost: Cost) -> &mut Queue {
+    fn waiting(&mut self, cost: Cost) -> &mut Waiting {
         match cost {
             Cost::Cheap => &mut self.cheap,
-            Cost::Dear => &mut self.dear,
+            Cost::Expensive => &mut self.expensive,
         }
     }
 
     fn has_turn(&self, turns: &Inner, cost: Cost) -> bool {
-        self.running < turns.most && (cost == Cost::Cheap || self.running_dear < turns.most_dear)
+        self.running < turns.most && (cost == Cost::Cheap || self.running_expensive < turns.most_expensive)
     }
 
-    /// Gives the free turns to requests that wait. A dear read comes first, because dear reads can use few
-    /// turns.
+    /// Gives the free turns to requests that wait. Expensive work comes first, because it can use few turns.
     fn give(&mut self, turns: &Arc<Inner>) {
-        for cost in [Cost::Dear, Cost::Cheap] {
+        for cost in [Cost::Expensive, Cost::Cheap] {
             while self.has_turn(turns, cost)
-                && let Some(next) = self.queue(cost).pop()
+                && let Some(next) = self.waiting(cost).pop()
             {
-                let turn = turns.begin(self, cost);
+                self.begin(cost);
+                let turn = Turn { turns: Arc::clone(turns), cost, is_taken: true };
                 // A request that no longer waits needs no turn.
-                if let Err(mut turn) = next.send(turn) {
+                if let Err(mut turn) = next.turn.send(turn) {
                     turn.is_taken = false;
-                    Inner::end(self, cost);
+                    self.end(cost);
                 }
             }
         }
     }
-}
 
-impl Queue {
-    fn push(&mut self, connection: u64) -> oneshot::Receiver<Turn> {
-        let (sender, receiver) = oneshot::channel();
-        let of_connection = self.waiting.entry(connection).or_default();
-        if of_connection.is_empty() {
-            self.order.push_back(connection);
-        }
-        of_connection.push_back(sender);
-        self.length += 1;
-        receiver
+    fn begin(&mut self, cost: Cost) {
+        self.running += 1;
+        self.running_expensive += usize::from(cost == Cost::Expensive);
     }
 
-    /// The next request of the connection whose turn it is.
-    fn pop(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let connection = self.order.pop_front()?;
-        let of_connection = self.waiting.get_mut(&connection)?;
-        let next = of_connection.pop_front();
-        if of_connection.is_empty() {
-            self.waiting.remove(&connection);
-        } else {
-            self.order.push_back(connection);
+    fn end(&mut self, cost: Cost) {
+        self.running -= 1;
+        self.running_expensive -= usize::from(cost == Cost::Expensive);
+    }
+}
+
+impl Waiting {
+    /// The next request of the client whose turn it is: that of the connection whose last turn was the
+    /// longest time ago.
+    fn pop(&mut self) -> Option<Request> {
+        let turns = &self.turns;
+        let next = self.requests.pop_lowest(|request| turns.get(&request.connection).copied())?;
+        self.weight -= next.weight;
+        self.number += 1;
+        self.turns.insert(next.connection, self.number);
+        if self.turns.len() > 2 * self.requests.len() + FORGOTTEN_TURNS {
+            let waiting: HashSet<u64> = self.requests.iter().map(|request| request.connection).collect();
+            self.turns.retain(|connection, _| waiting.contains(connection));
         }
-        self.length -= 1;
-        next
+        Some(next)
+    }
+
+    /// Makes room for a request with this `weight`: the newest requests of the client with the most give
+    /// way, or those of the connection with the most. `None` if this is the one that asks.
+    fn make_room(&mut self, client: u64, connection: u64, weight: usize, most: usize) -> Option<()> {
+        let needed = |waiting: &Self| match waiting.weight + weight {
+            _ if waiting.weight == 0 => 0,
+            sum => sum.saturating_sub(most),
+        };
+        if needed(self) > 0 {
+            // Requests that no longer wait need no room.
+            self.remove(|request| request.turn.is_closed());
+        }
+        while needed(self) > 0 {
+            match self.requests.give_way(client, weight, needed(self)) {
+                Some(gone) => self.weight -= gone.weight,
+                None => self.give_way_by_connection(connection, weight)?,
+            }
+        }
+        Some(())
+    }
+
+    /// Removes the newest request of the connection with the most, if it has more than `connection` would
+    /// have.
+    fn give_way_by_connection(&mut self, connection: u64, weight: usize) -> Option<()> {
+        let mut connections: HashMap<u64, (usize, u64)> = HashMap::new();
+        for request in self.requests.iter() {
+            let (sum, newest) = connections.entry(request.connection).or_default();
+            (*sum, *newest) = (*sum + request.weight, request.number.max(*newest));
+        }
+        let own = connections.get(&connection).map_or(0, |(sum, _)| *sum) + weight;
+        let (_, newest) = connections.into_values().max().filter(|(sum, _)| *sum > own)?;
+        self.remove(|request| request.number == newest);
+        Some(())
+    }
+
+    fn remove(&mut self, is_removed: impl Fn(&Request) -> bool) {
+        let removed = self.requests.extract(is_removed);
+        self.weight -= removed.iter().map(|request| request.weight).sum::<usize>();
     }
 }
 
@@ -171,77 +269,12 @@ impl Drop for Turn {
     fn drop(&mut self) {
         if self.is_taken {
             let mut state = self.turns.state();
-            Inner::end(&mut state, self.cost);
+            state.end(self.cost);
             state.give(&self.turns);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Takes a turn in a task, and waits until the task waits for it.
-    async fn wait(turns: &Arc<Turns>, connection: u64, cost: Cost) -> tokio::task::JoinHandle<Turn> {
-        let waiting = |turns: &Turns| {
-            let state = turns.0.state();
-            state.cheap.length + state.dear.length
-        };
-        let before = waiting(turns);
-        let task = tokio::spawn({
-            let turns = turns.clone();
-            async move { turns.take(connection, cost).await.unwrap() }
-        });
-        while waiting(turns) == before {
-            tokio::task::yield_now().await;
-        }
-        task
-    }
-
-    #[tokio::test]
-    async fn connections_take_turns() {
-        let turns = Arc::new(Turns::new(1));
-        let first = turns.take(1, Cost::Cheap).await.unwrap();
-        let greedy = [wait(&turns, 1, Cost::Cheap).await, wait(&turns, 1, Cost::Cheap).await];
-        let other = wait(&turns, 2, Cost::Cheap).await;
-        drop(first);
-        let [second, third] = greedy;
-        let second = second.await.unwrap();
-        assert!(!third.is_finished() && !other.is_finished());
-        drop(second);
-        let other = other.await.unwrap();
-        assert!(!third.is_finished());
-        drop(other);
-        drop(third.await.unwrap());
-        assert_eq!(turns.0.state().running, 0);
-        assert!(turns.0.state().cheap.waiting.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn cheap_reads_do_not_wait_for_dear_ones() {
-        let turns = Turns::new(4);
-        let dear = [turns.take(1, Cost::Dear).await.unwrap(), turns.take(2, Cost::Dear).await.unwrap()];
-        let refused = turns.take(1, Cost::Dear).await.map(drop).unwrap_err();
-        assert_eq!((refused.status().as_u16(), refused.code()), (503, "overloaded"));
-        let cheap: Vec<Turn> = futures_util::future::join_all((0..2).map(|_| turns.take(1, Cost::Cheap)))
-            .await
-            .into_iter()
-            .map(Result::unwrap)
-            .collect();
-        assert!(turns.take(2, Cost::Cheap).await.is_err());
-        drop((dear, cheap));
-        let state = turns.0.state();
-        assert_eq!((state.running, state.running_dear), (0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_request_that_waits_too_long_gets_no_turn_later() {
-        let turns = Turns::new(1);
-        let first = turns.take(1, Cost::Cheap).await.unwrap();
-        assert!(turns.take(2, Cost::Cheap).await.is_err());
-        assert!(timeout(Duration::from_secs(1), turns.take(3, Cost::Cheap)).await.is_err());
-        drop(first);
-        assert_eq!(turns.0.state().running, 0);
-        drop(turns.take(4, Cost::Cheap).await.unwrap());
-    }
-}
+#[path = "turns_tests.rs"]
+mod tests;

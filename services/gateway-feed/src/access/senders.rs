@@ -31,7 +31,8 @@ pub(crate) struct Sender<'a> {
     lane: Lane<'static>,
 }
 
-/// Whose appends a request adds to the queue. The lanes take turns, see [`oasis_store::Appender::of`].
+/// Whose request it is. Where requests wait, the lanes take turns: see [`oasis_store::Appender::of`] and
+/// [`crate::turns`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Lane<'a> {
     /// The place of the token in INGEST_TOKENS.
@@ -40,6 +41,13 @@ pub(crate) enum Lane<'a> {
     Network(IpAddr),
     /// The id of a user.
     User(&'a str),
+}
+
+impl Lane<'_> {
+    /// The lane of a client without a token.
+    pub(crate) fn of_address(address: IpAddr) -> Self {
+        Self::Network(network(address))
+    }
 }
 
 impl Senders {
@@ -80,7 +88,7 @@ impl Senders {
 impl<'a> Sender<'a> {
     /// A sender without a token, at an address.
     pub(crate) fn anyone(address: IpAddr) -> Self {
-        Self { grant: ANYONE, lane: Lane::Network(network(address)) }
+        Self { grant: ANYONE, lane: Lane::of_address(address) }
     }
 
     pub(super) fn new((place, grant): (usize, &'a Grant)) -> Self {

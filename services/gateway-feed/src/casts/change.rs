@@ -59,7 +59,7 @@ impl Casts {
             if let Some(run_id) = &patch.fields.run_id
                 && state.text(fields::RUN_ID) != Some(run_id)
             {
-                self.check_run(run_id, cast).await?;
+                self.check_run(run_id, cast, caller.lane()).await?;
             }
             let rows = patch.rows(cast, &state, now)?;
             if rows.is_empty() {

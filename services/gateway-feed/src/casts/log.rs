@@ -125,9 +125,8 @@ impl Casts {
         let query = Query::parse(request.uri().query(), &["hours", "token"])?;
         let hours = params::number(&query, "hours", 1..=MAX_HOURS)?.unwrap_or(DEFAULT_HOURS);
         let since = Timestamp::now() - SignedDuration::from_hours(hours);
-        let turn = self.reads.take(request.body().connection(), Cost::Dear).await?;
-        let sums = self.store.audit_summary(since).await.map_err(|error| unavailable(error.into()))?;
-        drop(turn);
+        let read = async { self.store.audit_summary(since).await.map_err(|error| unavailable(error.into())) };
+        let sums = self.turns.read(viewer.asker(request), Cost::Expensive, read).await?;
         response::json(StatusCode::OK, &Summary::new(Ts::clamped(since), sums))
     }
 
@@ -157,9 +156,8 @@ impl Casts {
             before: params::number(&query, "before", 1..=i64::MAX)?,
             limit: limit + 1,
         };
-        let turn = self.reads.take(request.body().connection(), Cost::Dear).await?;
-        let mut found = self.store.audit(&select).await.map_err(|error| unavailable(error.into()))?;
-        drop(turn);
+        let read = async { self.store.audit(&select).await.map_err(|error| unavailable(error.into())) };
+        let mut found = self.turns.read(viewer.asker(request), Cost::Expensive, read).await?;
         let more = found.len() as i64 > limit;
         found.truncate(usize::try_from(limit).unwrap_or_default());
         let next = found.last().filter(|_| more).map(|last| last.id);

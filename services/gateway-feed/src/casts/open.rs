@@ -67,7 +67,7 @@ impl Casts {
                 return Err(exists(&cast));
             }
             if let Some(run_id) = run_id {
-                self.check_run(&run_id, &cast).await?;
+                self.check_run(&run_id, &cast, caller.lane()).await?;
             }
             let appended = self.appender.of(caller.lane()).append(vec![row.clone()], arrived).await;
             let appended = appended.map_err(|error| not_stored(error, AGAIN))?;

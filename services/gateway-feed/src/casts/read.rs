@@ -73,10 +73,11 @@ impl Casts {
         let query = Query::parse(request.uri().query(), &["page", "limit", "token"])?;
         let page = params::number(&query, "page", 1..=LAST_PAGE)?.unwrap_or(1);
         let limit = params::number(&query, "limit", 1..=MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
-        let turn = self.reads.take(request.body().connection(), Cost::Cheap).await?;
-        let found = self.store.casts(&viewer.user, (page - 1) * limit, limit).await;
-        drop(turn);
-        let found = found.map_err(|error| unavailable(error.into()))?;
+        let read = async {
+            let found = self.store.casts(&viewer.user, (page - 1) * limit, limit).await;
+            found.map_err(|error| unavailable(error.into()))
+        };
+        let found = self.turns.read(viewer.asker(request), Cost::Cheap, read).await?;
         let casts = found.casts.iter();
         let casts = casts.map(|cast| Cast::new(cast.channel.id().unwrap_or_default(), &cast.state)).collect();
         let total_pages = found.total.div_euclid(limit) + i64::from(found.total % limit > 0);

@@ -9,27 +9,26 @@ use oasis_service::ApiError;
 use oasis_store::{Appender, Store};
 
 use super::errors::{no_such_cast, unavailable};
+use crate::access::Lane;
 use crate::directory::Directory;
-use crate::turns::{Cost, Turns, WRITES};
+use crate::turns::{Asker, Cost, Turns};
 
 /// Answers the requests about casts. See the head of this file.
 pub(crate) struct Casts {
     pub(super) store: Store,
     pub(super) appender: Appender,
     pub(super) directory: Arc<Directory<CastState>>,
-    /// Limits how many requests list casts or look up a run at the same time.
-    pub(super) reads: Turns,
+    pub(super) turns: Turns,
 }
 
 impl Casts {
-    /// Reads use at most a quarter of the `connections` to the database, rounded up.
     pub(crate) fn new(
         store: Store,
         appender: Appender,
         directory: Arc<Directory<CastState>>,
-        connections: u16,
+        turns: Turns,
     ) -> Self {
-        Self { store, appender, directory, reads: Turns::new(usize::from(connections.div_ceil(4))) }
+        Self { store, appender, directory, turns }
     }
 
     /// The state of a cast, which contains every row that the tail has read. `None` if the cast does not
@@ -67,9 +66,14 @@ impl Casts {
     ///
     /// # Errors
     /// 409 if another cast has the run; 503 if the table cannot be read.
-    pub(super) async fn check_run(&self, run_id: &str, cast: &CastId) -> Result<(), ApiError> {
-        let _turn = self.reads.take(WRITES, Cost::Cheap).await?;
-        let casts = self.store.casts_of_run(run_id).await.map_err(|error| unavailable(error.into()))?;
+    pub(super) async fn check_run(
+        &self,
+        run_id: &str,
+        cast: &CastId,
+        lane: Lane<'_>,
+    ) -> Result<(), ApiError> {
+        let read = async { self.store.casts_of_run(run_id).await.map_err(|error| unavailable(error.into())) };
+        let casts = self.turns.read(Asker { client: lane, connection: 0 }, Cost::Cheap, read).await?;
         match casts.iter().find(|other| other.channel != *cast.channel()) {
             None => Ok(()),
             Some(other) => {

@@ -2,6 +2,7 @@
 //! one event is refused, the whole request is refused.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::ping::{BACK, LOST};
@@ -10,13 +11,21 @@ use oasis_service::ApiError;
 
 use super::fields::Refusal;
 use super::form::{self, Form};
-use super::json::{Elements, check_size, is_json, object};
-use super::{cloud, large, strict};
+use super::items::{ItemWords, Pauses, slices};
+use super::json::{check_size, is_json, object};
+use super::{cloud, strict};
 use crate::access::Sender;
 use crate::agents::Agents;
+use crate::turns::{Asker, Cost, Turns};
 
-/// The maximum number of events in one request.
-const MOST_EVENTS: usize = 1_000;
+const WORDS: ItemWords = ItemWords { one: "event", bad: "bad_event", too_many: "too_many_events" };
+/// An event with more bytes is large. Most events are smaller, and a `meta` that is stored has no more.
+const LARGE_BYTES: usize = 16 << 10;
+/// The maximum number of bytes of large events that wait for their turn.
+const MOST_WAITING_BYTES: usize = 64 << 20;
+/// The turn to parse a large event. The process parses one large event at a time, because parsed JSON can
+/// need a hundred times the memory of its text.
+static LARGE: LazyLock<Turns> = LazyLock::new(|| Turns::new(1, MOST_WAITING_BYTES));
 
 /// The events of one request.
 pub(super) struct Received {
@@ -39,7 +48,8 @@ pub async fn read_events(headers: &HeaderMap, body: &[u8], now: Ts) -> Result<Ve
 /// each agent.
 ///
 /// # Errors
-/// 415 if the request is not JSON; 400 for any other mistake. The message names the event and the field.
+/// 415 if the request is not JSON; 503 if too many large events wait; 400 for any other mistake. The message
+/// names the event and the field.
 pub(super) async fn read(
     headers: &HeaderMap,
     body: &[u8],
@@ -57,42 +67,39 @@ pub(super) async fn read(
             .hint("add the header Content-Type: application/json"));
     }
     if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
-        let (event, form) =
-            one(body, now, (sender, agents)).await.map_err(|refusal| refused(None, &refusal))?;
+        let (event, form) = one(None, body, now, (sender, agents)).await?;
         return Ok(Received { events: vec![event], created: form.is_created() });
     }
-    // The array is first split into slices of the body. The slices are parsed one by one.
-    let slices: Elements<'_, MOST_EVENTS> = serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
-    if slices.number == 0 {
-        return Err(ApiError::bad_request("bad_event", "the array contains no event"));
-    }
-    if slices.number > MOST_EVENTS {
-        return Err(ApiError::bad_request(
-            "too_many_events",
-            format!("{} events in one request: at most {MOST_EVENTS} are allowed", slices.number),
-        ));
-    }
-    let (mut events, mut created) = (Vec::with_capacity(slices.number), true);
-    for (nth, slice) in slices.first.into_iter().enumerate() {
-        let event = one(slice.get().as_bytes(), now, (sender, agents)).await;
-        let (event, form) = event.map_err(|refusal| refused(Some(nth), &refusal))?;
+    let slices = slices(body, &WORDS)?;
+    let (mut events, mut created) = (Vec::with_capacity(slices.len()), true);
+    let mut pauses = Pauses::default();
+    for (nth, slice) in slices.into_iter().enumerate() {
+        pauses.before(slice).await;
+        let (event, form) = one(Some(nth), slice, now, (sender, agents)).await?;
         created &= form.is_created();
         events.push(event);
     }
     Ok(Received { events, created })
 }
 
-/// Reads one event, and returns it with its form.
+/// Reads one event, and returns it with its form. `nth` is its place in the array.
 async fn one(
+    nth: Option<usize>,
     text: &[u8],
     now: Ts,
-    (sender, agents): (Sender<'_>, &Agents),
-) -> Result<(NewEvent, Form), Refusal> {
+    from: (Sender<'_>, &Agents),
+) -> Result<(NewEvent, Form), ApiError> {
     // The form is not known before the text is parsed. Until then, the largest limit of all forms applies.
-    check_size(text, form::MOST_LENIENT_BYTES)?;
-    let is_large = text.len() > form::MOST_BYTES;
-    let _turn = if is_large { Some(large::turn(sender.lane()).await) } else { None };
+    check_size(text, form::MOST_LENIENT_BYTES).map_err(|refusal| refused(nth, &refusal))?;
+    let _turn = if text.len() > LARGE_BYTES {
+        Some(LARGE.take(Asker { client: from.0.lane(), connection: 0 }, Cost::Cheap, text.len()).await?)
+    } else {
+        None
+    };
+    parse(text, now, from).map_err(|refusal| refused(nth, &refusal))
+}
+
+fn parse(text: &[u8], now: Ts, (sender, agents): (Sender<'_>, &Agents)) -> Result<(NewEvent, Form), Refusal> {
     let event = object(text)?;
     let form = Form::of(&event)?;
     check_size(text, form.most_bytes())?;

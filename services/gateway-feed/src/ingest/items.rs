@@ -54,6 +54,42 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
         .hint("add the header Content-Type: application/json"))
 }
 
+/// Splits a body that is an array into slices, one for each item. The items are not parsed yet.
+///
+/// # Errors
+/// 400 if the body is not JSON, or if it has no item or too many items.
+pub(super) fn slices<'a>(body: &'a [u8], words: &ItemWords) -> Result<Vec<&'a [u8]>, ApiError> {
+    let what = words.one;
+    let elements: Elements<'_, MOST_ITEMS> = serde_json::from_slice(body).map_err(|error| {
+        if error.is_data() {
+            let why = format!("more than {MOST_ITEMS} {what}s in one request");
+            return ApiError::bad_request(words.too_many, why);
+        }
+        ApiError::bad_request("bad_json", format!("the body is not JSON: {error}"))
+    })?;
+    if elements.0.is_empty() {
+        return Err(ApiError::bad_request(words.bad, format!("the array contains no {what}")));
+    }
+    Ok(elements.0.into_iter().map(|element| element.get().as_bytes()).collect())
+}
+
+/// Lets other requests have the processor while the items of a large body are parsed.
+#[derive(Default)]
+pub(super) struct Pauses {
+    parsed: usize,
+}
+
+impl Pauses {
+    /// Pauses before `item` is parsed, if much has been parsed since the last pause.
+    pub(super) async fn before(&mut self, item: &[u8]) {
+        self.parsed += item.len();
+        if self.parsed > MOST_UNBROKEN_BYTES {
+            yield_now().await;
+            self.parsed = 0;
+        }
+    }
+}
+
 /// Reads the items of a body. A large body takes long, so the function yields to other requests in between.
 ///
 /// # Errors
@@ -74,27 +110,12 @@ pub(crate) async fn items<T>(
     if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
         return read(body).map(|item| vec![item]).map_err(|refusal| refusal.into_error(words.bad));
     }
-    // The array is first split into slices of the body. The slices are parsed one by one.
-    let slices: Elements<'_, MOST_ITEMS> = serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_request("bad_json", format!("the body is not JSON: {error}")))?;
-    if slices.number == 0 {
-        return Err(ApiError::bad_request(words.bad, format!("the array contains no {}", words.one)));
-    }
-    if slices.number > MOST_ITEMS {
-        return Err(ApiError::bad_request(
-            words.too_many,
-            format!("{} {}s in one request: at most {MOST_ITEMS} are allowed", slices.number, words.one),
-        ));
-    }
-    let (mut items, mut refused, mut named) = (Vec::with_capacity(slices.number), 0, String::new());
-    let mut unbroken = 0;
-    for (nth, slice) in slices.first.into_iter().enumerate() {
-        unbroken += slice.get().len();
-        if unbroken > MOST_UNBROKEN_BYTES {
-            yield_now().await;
-            unbroken = 0;
-        }
-        match read(slice.get().as_bytes()) {
+    let slices = slices(body, words)?;
+    let (mut items, mut refused, mut named) = (Vec::with_capacity(slices.len()), 0, String::new());
+    let mut pauses = Pauses::default();
+    for (nth, slice) in slices.into_iter().enumerate() {
+        pauses.before(slice).await;
+        match read(slice) {
             Ok(item) => items.push(item),
             Err(refusal) => {
                 refused += 1;

@@ -11,7 +11,6 @@ mod form;
 mod idempotency;
 mod items;
 mod json;
-mod large;
 mod object;
 mod store;
 mod strict;

@@ -1,7 +1,5 @@
 //! Answers `GET /api/v1/oasis/events`, the query API. The event with the highest id comes first.
 
-use std::time::Duration;
-
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue, LINK};
 use oasis_core::{Meta, Ticker, Ts, emails};
@@ -9,10 +7,9 @@ use oasis_service::{ApiError, Request, Response, response};
 use oasis_store::{Store, StoredEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::time::timeout;
 
 use super::request::EventsRequest;
-use crate::turns::Turns;
+use crate::turns::{Asker, Turns};
 
 /// An event as the query API shows it: the ten fields of the ticker in their order, then the other stored
 /// fields.
@@ -26,19 +23,15 @@ struct EventView<'a> {
     meta: Box<RawValue>,
 }
 
-/// How long a query may take. The database then cancels it.
-const READ_WITHIN: Duration = Duration::from_secs(2);
-
-/// Runs the queries of the query API. All queries together use only some of the database connections.
+/// Runs the queries of the query API.
 pub(crate) struct EventQueries {
     store: Store,
     turns: Turns,
 }
 
 impl EventQueries {
-    /// Queries use at most half of the `connections`. The feed and /ready use the other half.
-    pub(crate) fn new(store: Store, connections: u16) -> Self {
-        Self { store, turns: Turns::new(usize::from(connections.div_ceil(2))) }
+    pub(crate) fn new(store: Store, turns: Turns) -> Self {
+        Self { store, turns }
     }
 
     /// Answers a query. E-mail addresses in `link` and `meta` are withheld unless every reader must present a
@@ -46,18 +39,20 @@ impl EventQueries {
     ///
     /// # Errors
     /// 400 for a bad parameter; 503 if the table cannot be read, or not in time.
-    pub(crate) async fn list(&self, request: &Request, readers_known: bool) -> Result<Response, ApiError> {
+    pub(crate) async fn list(
+        &self,
+        request: &Request,
+        asker: Asker<'_>,
+        readers_known: bool,
+    ) -> Result<Response, ApiError> {
         let asked = EventsRequest::parse(request.uri().query())?;
         let page = asked.page();
-        let _turn = self.turns.take(request.body().connection(), asked.cost()).await?;
-        let read = timeout(READ_WITHIN, self.store.page(&page)).await.map_err(|late| {
-            ApiError::unavailable("late", "the query took too long", late)
-                .hint("ask for fewer rows, or page with `before` instead of `offset`")
-        })?;
-        let read = read.map_err(|error| {
-            ApiError::unavailable("database_unavailable", "the events cannot be read now", error)
-        })?;
-        let events = read.events;
+        let read = async {
+            self.store.page(&page).await.map_err(|error| {
+                ApiError::unavailable("database_unavailable", "the events cannot be read now", error)
+            })
+        };
+        let events = self.turns.read(asker, asked.cost(), read).await?.events;
         let shown = events.iter().map(|event| show(event, readers_known)).collect::<Result<Vec<_>, _>>()?;
         let mut answer = response::json(StatusCode::OK, &shown)?;
         let headers = answer.headers_mut();

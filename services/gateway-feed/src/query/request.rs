@@ -11,7 +11,7 @@ use super::params;
 use crate::fanout::source::Begin;
 use crate::turns::Cost;
 
-/// A page after a larger offset is dear.
+/// A page after a larger offset is expensive.
 const CHEAP_OFFSET: i64 = 1_000;
 
 /// The parameters of a request to the query API.
@@ -59,8 +59,8 @@ impl EventsRequest {
     pub(super) fn cost(&self) -> Cost {
         let named = Filter::FIELDS.iter().filter(|field| self.query.get(field.name).is_some()).count();
         let Bounds { since, until, offset, .. } = self.bounds;
-        let is_dear = offset > CHEAP_OFFSET || named > 1 || since.is_some() || until.is_some();
-        if is_dear { Cost::Dear } else { Cost::Cheap }
+        let is_expensive = offset > CHEAP_OFFSET || named > 1 || since.is_some() || until.is_some();
+        if is_expensive { Cost::Expensive } else { Cost::Cheap }
     }
 
     /// The tasks that the request asks for, as one text. `None` if the request has no parameter `vtid`.

@@ -8,7 +8,8 @@ use oasis_service::ApiError;
 use oasis_store::{KnownPlaces, WiderPlaces};
 
 use super::requests::{AGAIN, Resources};
-use crate::turns::{Cost, WRITES};
+use crate::access::Lane;
+use crate::turns::{Asker, Cost};
 
 /// The events of a request are newer than all events of the table. No table ever has this id.
 const AFTER_ALL_IDS: i64 = i64::MAX / 2;
@@ -18,8 +19,8 @@ impl Resources {
     ///
     /// # Errors
     /// 503 if the table cannot be read.
-    pub(super) async fn fill(&self, events: &mut [ResourceEvent]) -> Result<(), ApiError> {
-        let mut known = self.known(events).await?;
+    pub(super) async fn fill(&self, events: &mut [ResourceEvent], lane: Lane<'_>) -> Result<(), ApiError> {
+        let mut known = self.known(events, lane).await?;
         for (now, event) in (AFTER_ALL_IDS..).zip(events) {
             complete(event, now, &mut known);
         }
@@ -27,7 +28,7 @@ impl Resources {
     }
 
     /// Reads what the table knows about the workloads and projects of the events that lack an id.
-    async fn known(&self, events: &[ResourceEvent]) -> Result<KnownPlaces, ApiError> {
+    async fn known(&self, events: &[ResourceEvent], lane: Lane<'_>) -> Result<KnownPlaces, ApiError> {
         let lacks = |event: &ResourceEvent, place| event.id(place).is_none();
         let lacking = |event: &&ResourceEvent| lacks(event, Place::Project) || lacks(event, Place::Cluster);
         let lacking: Vec<&ResourceEvent> = events.iter().filter(lacking).collect();
@@ -39,11 +40,13 @@ impl Resources {
         if workloads.is_empty() && projects.is_empty() {
             return Ok(KnownPlaces::default());
         }
-        let _turn = self.reads.take(WRITES, Cost::Cheap).await?;
-        self.store.wider_places(&workloads, &projects).await.map_err(|error| {
-            let message = "the places of the events cannot be read now";
-            ApiError::unavailable("database_unavailable", message, error).hint(AGAIN)
-        })
+        let read = async {
+            self.store.wider_places(&workloads, &projects).await.map_err(|error| {
+                let message = "the places of the events cannot be read now";
+                ApiError::unavailable("database_unavailable", message, error).hint(AGAIN)
+            })
+        };
+        self.turns.read(Asker { client: lane, connection: 0 }, Cost::Cheap, read).await
     }
 }
 

@@ -3,12 +3,13 @@
 use hyper::StatusCode;
 use oasis_core::Vtid;
 use oasis_service::{ApiError, Query, Request, Response, response};
+use oasis_store::StoredEvent;
 use serde::Serialize;
 
 use super::requests::Resources;
 use super::selection::Selection;
 use super::view::View;
-use crate::access::Viewer;
+use crate::access::{Limits, Viewer};
 use crate::query::params::bad;
 use crate::turns::Cost;
 
@@ -35,11 +36,18 @@ impl Resources {
             bad("vtid", "it is missing").hint("to follow resource events live, read /api/v1/events/stream")
         })?;
         let vtid = Vtid::parse(vtid).map_err(|why| bad("vtid", why))?;
-        let _turn = self.reads.take(request.body().connection(), Cost::Dear).await?;
-        let readable = Selection::of_limits(&viewer.limits);
+        let read = self.last_of(&vtid, &viewer.limits);
+        let shown = self.turns.read(viewer.asker(request), Cost::Expensive, read).await?;
+        let events = shown.iter().take(MOST).map(|row| View { row, with_id: true }).collect();
+        response::json(StatusCode::OK, &Listed { events })
+    }
+
+    /// Reads at least [`MOST`] events of a task that are within the limits of the user, if there are so many.
+    async fn last_of(&self, vtid: &Vtid, limits: &Limits) -> Result<Vec<StoredEvent>, ApiError> {
+        let readable = Selection::of_limits(limits);
         let (mut shown, mut before) = (Vec::new(), i64::MAX);
         for _ in 0..MOST_READS {
-            let rows = self.store.resource_events(&vtid, before, ROWS).await.map_err(|error| {
+            let rows = self.store.resource_events(vtid, before, ROWS).await.map_err(|error| {
                 ApiError::unavailable("database_unavailable", "resource events cannot be read now", error)
             })?;
             let is_last = (rows.len() as i64) < ROWS;
@@ -49,7 +57,6 @@ impl Resources {
                 break;
             }
         }
-        let events = shown.iter().take(MOST).map(|row| View { row, with_id: true }).collect();
-        response::json(StatusCode::OK, &Listed { events })
+        Ok(shown)
     }
 }

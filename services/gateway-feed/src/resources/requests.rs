@@ -12,13 +12,11 @@ pub(super) const AGAIN: &str = "send the request again; with an Idempotency-Key,
 pub(crate) struct Resources {
     pub(super) store: Store,
     pub(super) appender: Appender,
-    /// Limits how many requests read the table at the same time.
-    pub(super) reads: Turns,
+    pub(super) turns: Turns,
 }
 
 impl Resources {
-    /// Reads use at most a quarter of the `connections` to the database, rounded up.
-    pub(crate) fn new(store: Store, appender: Appender, connections: u16) -> Self {
-        Self { store, appender, reads: Turns::new(usize::from(connections.div_ceil(4))) }
+    pub(crate) fn new(store: Store, appender: Appender, turns: Turns) -> Self {
+        Self { store, appender, turns }
     }
 }

@@ -37,7 +37,7 @@ impl Resources {
         let now = Ts::clamped(Timestamp::now());
         let mut events = items(&body, &WORDS, |text| event(text, now)).await?;
         drop(body);
-        self.fill(&mut events).await?;
+        self.fill(&mut events, caller.lane()).await?;
         let accepted = events.len();
         let mut rows: Vec<NewEvent> = Vec::with_capacity(accepted);
         for (nth, event) in events.into_iter().enumerate() {

@@ -38,10 +38,10 @@ impl Rooms {
         let vtid = query.get("vtid").map(|vtid| vtid.parse::<Task>());
         let vtid = vtid.transpose().map_err(|why| params::bad("vtid", why))?;
         let before = params::number(&query, "before", 0..=i64::MAX)?;
-        let turn = self.reads.take(request.body().connection(), Cost::Cheap).await?;
-        let page = self.store.rooms(&viewer.user, &RoomQuery { limit, before, vtid }).await;
-        drop(turn);
-        let page = page.map_err(|error| unavailable(error.into()))?;
+        let query = RoomQuery { limit, before, vtid };
+        let read =
+            async { self.store.rooms(&viewer.user, &query).await.map_err(|error| unavailable(error.into())) };
+        let page = self.turns.read(viewer.asker(request), Cost::Cheap, read).await?;
         let rooms = page
             .rooms
             .iter()

@@ -57,10 +57,9 @@ impl Rooms {
         let query = params(request, room)?;
         let has_filter =
             !query.levels.is_empty() || !query.agent_types.is_empty() || query.contains.is_some();
-        let cost = if has_filter { Cost::Dear } else { Cost::Cheap };
-        let turn = self.reads.take(request.body().connection(), cost).await?;
-        let found = self.store.room_lines(&query).await.map_err(|error| unavailable(error.into()))?;
-        drop(turn);
+        let cost = if has_filter { Cost::Expensive } else { Cost::Cheap };
+        let read = async { self.store.room_lines(&query).await.map_err(|error| unavailable(error.into())) };
+        let found = self.turns.read(viewer.asker(request), cost, read).await?;
         // The right to read may have ended before the last line was written. So the right is checked again,
         // in a snapshot that is not older than the lines.
         if let Some(last) = found.lines.last() {

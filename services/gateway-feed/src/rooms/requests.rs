@@ -19,20 +19,17 @@ pub(crate) struct Rooms {
     pub(super) appender: Appender,
     pub(super) directory: Arc<Directory<RoomState>>,
     pub(super) revocations: Arc<Revocations>,
-    /// Limits how many pages of lines and of rooms are read at the same time.
-    pub(super) reads: Turns,
+    pub(super) turns: Turns,
 }
 
 impl Rooms {
-    /// The reads of pages use at most a quarter of the `connections` to the database.
     pub(crate) fn new(
         store: Store,
         appender: Appender,
         (directory, revocations): (Arc<Directory<RoomState>>, Arc<Revocations>),
-        connections: u16,
+        turns: Turns,
     ) -> Self {
-        let reads = Turns::new(usize::from(connections.div_ceil(4)));
-        Self { store, appender, directory, revocations, reads }
+        Self { store, appender, directory, revocations, turns }
     }
 
     /// The state of a room, as far as the tail has read the table.
