@@ -29,10 +29,9 @@ enum Kind {
 impl Body {
     /// The bytes of a body that was made for one answer, and that is larger than `most`. Any other body is
     /// returned unchanged.
-    pub(crate) fn into_large(self, most: usize) -> Result<Vec<u8>, Self> {
+    pub(crate) fn into_large(self, most: usize) -> Result<Bytes, Self> {
         match self.0 {
-            // The bytes are the only ones of their vector, so they are not copied.
-            Kind::Full { bytes, is_own: true } if bytes.len() > most => Ok(bytes.into()),
+            Kind::Full { bytes, is_own: true } if bytes.len() > most => Ok(bytes),
             other => Err(Self(other)),
         }
     }
