@@ -58,10 +58,10 @@ impl Activity {
         }
     }
 
-    /// Records that the client uses HTTP/2. The time limit of a head then no longer applies.
+    /// Records that the client uses HTTP/2. The time limit of a head then applies only to the first request,
+    /// which is due since the connection opened.
     pub(crate) fn record_http2(&self) {
         self.is_http2.store(true, Relaxed);
-        self.head_since.store(0, Relaxed);
     }
 
     fn mark(&self) -> u64 {

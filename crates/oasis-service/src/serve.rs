@@ -169,9 +169,9 @@ fn admit<A: App>(
     };
     // A connection works without these options, so errors are ignored.
     let _ = set_options(&stream, server.limits.idle_timeout);
-    let (id, served) = (open.id(), Arc::clone(server));
+    let (id, spare, served) = (open.id(), open.spare, Arc::clone(server));
     let task = connections.spawn(async move { drive(served, stream, peer, &open).await });
-    server.connections.started(id, task);
+    server.connections.started(id, spare, task);
 }
 
 fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
