@@ -4,27 +4,32 @@
 //! - `GET /ready` returns 200 if the service can do its job now, else 503. Some clients also get the reasons.
 //! - `GET /metrics` returns the metrics as Prometheus text. The service may have a port of its own for them.
 
-use hyper::header::{AUTHORIZATION, CACHE_CONTROL, FORWARDED, HeaderMap, HeaderValue, VIA};
+use hyper::header::{CACHE_CONTROL, FORWARDED, HeaderValue, VIA};
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::server::Server;
-use crate::{ApiError, App, Inside, LocalHosts, Request, RequestContext, Response, meters, response};
+use crate::listeners::names_loopback;
+use crate::server::{Probes, Server};
+use crate::{ApiError, App, Inside, Presented, Request, RequestContext, Response, bearer, meters, response};
 
-pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", "/metrics"];
+pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", METRICS];
+const METRICS: &str = "/metrics";
 
 /// The reason that everyone may read.
 const HIDDEN: &str = "the log of the service has the reasons; this answer has them for a client on the same \
                       machine, and at gateway-feed for one of READ_TOKENS";
 
-/// Answers a probe. Returns `None` if the path does not belong to a probe.
+/// Answers a probe. Returns `None` if the path does not belong to a probe of this port.
 pub(crate) async fn answer<A: App>(
     server: &Server<A>,
     request: &Request,
     context: &RequestContext,
 ) -> Option<Result<Response, ApiError>> {
     let path = PATHS.into_iter().find(|path| *path == request.uri().path())?;
+    if server.probes == Probes::OnlyMetrics && path != METRICS {
+        return None;
+    }
     context.matched(path);
     if request.method() != Method::GET {
         return Some(Err(ApiError::method_not_allowed("GET, HEAD")));
@@ -33,7 +38,7 @@ pub(crate) async fn answer<A: App>(
     let answer = match path {
         "/health" => health::<A>(),
         "/ready" => ready(server, inside()).await,
-        _ => metrics(server, server.app.inside(request), request.headers()),
+        _ => metrics(server, server.app.inside(request), request),
     };
     Some(answer.map(|mut response| {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -42,7 +47,8 @@ pub(crate) async fn answer<A: App>(
 }
 
 /// Whether the client runs on this machine. A request that a proxy has forwarded can come from anywhere, and
-/// so can a request with another name: a web page can make its own name point to this machine.
+/// so can a request for another name or address: a web page can make its own name point to this machine, and
+/// a proxy may pass on the header `Host`.
 fn is_local(request: &Request, context: &RequestContext) -> bool {
     let headers = request.headers();
     let is_forwarded = headers.contains_key(FORWARDED)
@@ -50,7 +56,7 @@ fn is_local(request: &Request, context: &RequestContext) -> bool {
         || ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
             .iter()
             .any(|name| headers.contains_key(*name));
-    context.peer().ip().is_loopback() && !is_forwarded && LocalHosts::default().accept(request.uri(), headers)
+    context.peer().ip().is_loopback() && !is_forwarded && names_loopback(request.uri(), headers)
 }
 
 fn health<A: App>() -> Result<Response, ApiError> {
@@ -79,14 +85,18 @@ async fn ready<A: App>(server: &Server<A>, inside: Inside) -> Result<Response, A
     response::json(StatusCode::SERVICE_UNAVAILABLE, &answer)
 }
 
-fn metrics<A: App>(server: &Server<A>, inside: Inside, headers: &HeaderMap) -> Result<Response, ApiError> {
-    if server.metrics_elsewhere {
+fn metrics<A: App>(server: &Server<A>, inside: Inside, request: &Request) -> Result<Response, ApiError> {
+    if server.probes == Probes::WithoutMetrics {
         return Err(
             ApiError::not_found().hint("this service has a port of its own for its metrics (METRICS_PORT)")
         );
     }
     if inside == Inside::Nothing {
-        let code = if headers.contains_key(AUTHORIZATION) { "bad_token" } else { "token_missing" };
+        // gateway-feed also takes a token from the query.
+        let mut query = request.uri().query().unwrap_or_default().split('&');
+        let has_token =
+            bearer(request.headers()) != Presented::Nothing || query.any(|pair| pair.starts_with("token="));
+        let code = if has_token { "bad_token" } else { "token_missing" };
         return Err(ApiError::unauthorized(code, "reading the metrics needs one of READ_TOKENS")
             .hint("send the header Authorization: Bearer …, or use METRICS_PORT"));
     }

@@ -122,10 +122,10 @@ impl App for Sample {
     }
 
     fn inside(&self, request: &Request) -> Inside {
-        match request.headers().get("authorization").map(HeaderValue::as_bytes) {
-            Some(b"Bearer reader") => Inside::All,
-            Some(_) => Inside::Nothing,
-            None => Inside::Metrics,
+        match (request.headers().get("authorization").map(HeaderValue::as_bytes), request.uri().query()) {
+            (Some(b"Bearer reader"), _) => Inside::All,
+            (None, None) => Inside::Metrics,
+            _ => Inside::Nothing,
         }
     }
 
