@@ -11,7 +11,9 @@ use serde_json::json;
 
 use crate::listeners::names_loopback;
 use crate::server::{Probes, Server};
-use crate::{ApiError, App, Inside, Presented, Request, RequestContext, Response, bearer, meters, response};
+use crate::{
+    ApiError, App, Disclosure, Presented, Request, RequestContext, Response, bearer, meters, response,
+};
 
 pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", METRICS];
 const METRICS: &str = "/metrics";
@@ -34,11 +36,12 @@ pub(crate) async fn answer<A: App>(
     if request.method() != Method::GET {
         return Some(Err(ApiError::method_not_allowed("GET, HEAD")));
     }
-    let inside = || if is_local(request, context) { Inside::All } else { server.app.inside(request) };
+    let disclosure =
+        || if is_local(request, context) { Disclosure::Full } else { server.app.disclosure(request) };
     let answer = match path {
         "/health" => health::<A>(),
-        "/ready" => ready(server, inside()).await,
-        _ => metrics(server, server.app.inside(request), request),
+        "/ready" => ready(server, disclosure()).await,
+        _ => metrics(server, server.app.disclosure(request), request),
     };
     Some(answer.map(|mut response| {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -64,7 +67,7 @@ fn health<A: App>() -> Result<Response, ApiError> {
     response::json(StatusCode::OK, &json!({ "ok": true, "service": A::NAME, "timestamp": now }))
 }
 
-async fn ready<A: App>(server: &Server<A>, inside: Inside) -> Result<Response, ApiError> {
+async fn ready<A: App>(server: &Server<A>, disclosure: Disclosure) -> Result<Response, ApiError> {
     let mut reasons = server.readiness.reasons(&*server.app).await?;
     // This comes after the readiness check, because the shutdown may have begun during the check.
     if server.shutdown.is_triggered() {
@@ -74,24 +77,28 @@ async fn ready<A: App>(server: &Server<A>, inside: Inside) -> Result<Response, A
         reasons.push("no connection is free".to_owned());
     }
     // These members are inserted after the details of the app, so that they replace details of the same name.
-    let mut answer = server.app.details(inside);
+    let mut answer = server.app.details(disclosure);
     answer.insert("ok".into(), reasons.is_empty().into());
     answer.insert("service".into(), A::NAME.into());
     if reasons.is_empty() {
         return response::json(StatusCode::OK, &answer);
     }
-    let shown = if inside == Inside::All { reasons } else { vec![HIDDEN.to_owned()] };
+    let shown = if disclosure == Disclosure::Full { reasons } else { vec![HIDDEN.to_owned()] };
     answer.insert("reasons".into(), shown.into());
     response::json(StatusCode::SERVICE_UNAVAILABLE, &answer)
 }
 
-fn metrics<A: App>(server: &Server<A>, inside: Inside, request: &Request) -> Result<Response, ApiError> {
+fn metrics<A: App>(
+    server: &Server<A>,
+    disclosure: Disclosure,
+    request: &Request,
+) -> Result<Response, ApiError> {
     if server.probes == Probes::WithoutMetrics {
         return Err(
             ApiError::not_found().hint("this service has a port of its own for its metrics (METRICS_PORT)")
         );
     }
-    if inside == Inside::Nothing {
+    if disclosure == Disclosure::None {
         // gateway-feed also takes a token from the query.
         let mut query = request.uri().query().unwrap_or_default().split('&');
         let has_token =
