@@ -19,10 +19,10 @@ pub(crate) const SLICE: usize = 16 << 10;
 /// The memory of an answer was given to other answers, because its client did not read it.
 #[derive(Debug, thiserror::Error)]
 #[error("the client did not read the answer in time")]
-pub struct Lost;
+pub struct AnswerLost;
 
-/// The slices of an answer that are not sent yet; empty once they are lost. Each slice is allocated separately,
-/// so that its memory is free once it is sent.
+/// The slices of an answer that are not sent yet; empty once they are lost. Each slice is allocated
+/// separately, so that its memory is free once it is sent.
 struct Unsent(Mutex<VecDeque<Bytes>>);
 
 impl Unsent {
@@ -61,14 +61,17 @@ impl Answer {
 
 impl HttpBody for Answer {
     type Data = Bytes;
-    type Error = Lost;
+    type Error = AnswerLost;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerLost>>> {
         if self.is_end_stream() {
             return Poll::Ready(None);
         }
         let next = self.unsent.slices().pop_front();
-        let Some(slice) = next else { return Poll::Ready(Some(Err(Lost))) };
+        let Some(slice) = next else { return Poll::Ready(Some(Err(AnswerLost))) };
         self.share.sent(slice.len());
         self.left -= slice.len();
         Poll::Ready(Some(Ok(Frame::data(slice))))
