@@ -19,11 +19,9 @@ pub(crate) fn now() -> Ts {
 /// Reads a request to ingest. Only events above 128 KiB that are read at the same time wait for each other,
 /// and each target reads one input at a time. So the future is ready at once.
 pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<NewEvent>, ApiError> {
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        if let Poll::Ready(read) = pin!(read_events(headers, body, now())).poll(&mut context) {
-            return read;
-        }
+    match pin!(read_events(headers, body, now())).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(read) => read,
+        Poll::Pending => panic!("an input waits for another one"),
     }
 }
 

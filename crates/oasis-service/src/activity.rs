@@ -4,8 +4,8 @@
 //! stores a value in memory. The connection's timer is not reset for each read and write, because a reset
 //! costs more.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -58,10 +58,10 @@ impl Activity {
         }
     }
 
-    /// Records that the client uses HTTP/2. The time limit of a head then no longer applies.
+    /// Records that the client uses HTTP/2. The time limit of a head then applies only to the first request,
+    /// which is due since the connection opened.
     pub(crate) fn record_http2(&self) {
         self.is_http2.store(true, Relaxed);
-        self.head_since.store(0, Relaxed);
     }
 
     fn mark(&self) -> u64 {
@@ -112,7 +112,7 @@ impl Activity {
         self.in_flight.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
         self.last_activity.store(self.mark(), Relaxed);
-        InFlight { activity: Arc::clone(self), is_endless: false }
+        InFlight { activity: Arc::clone(self), place: OnceLock::new() }
     }
 
     /// Since when no request is in flight. `None` if one is.
@@ -148,7 +148,9 @@ pub(crate) struct Idle {
 /// Marks a request as in flight until this value is dropped.
 pub(crate) struct InFlight {
     activity: Arc<Activity>,
-    is_endless: bool,
+    /// Whether the request has a place among the endless answers of the connection. Empty until it asks for
+    /// one.
+    place: OnceLock<bool>,
 }
 
 impl InFlight {
@@ -158,26 +160,38 @@ impl InFlight {
     }
 
     /// Records that an endless answer was refused. Returns how many have been refused on this connection.
-    pub(crate) fn refused_endless(&self) -> u32 {
+    pub(crate) fn record_refused_endless(&self) -> u32 {
         self.activity.refused_endless.fetch_add(1, Relaxed).saturating_add(1)
     }
 
-    /// Records that the answer is endless. Returns false if the connection has `most` such answers already.
-    pub(crate) fn begin_endless(&mut self, most: u32) -> bool {
-        if self.activity.endless.fetch_add(1, Relaxed) < most {
-            self.is_endless = true;
-        } else {
+    /// Takes a place among the endless answers of the connection, unless the request has one. Returns false
+    /// if the connection has `most` such answers already.
+    pub(crate) fn take_place(&self, most: u32) -> bool {
+        *self.place.get_or_init(|| {
+            let is_free = self.activity.endless.fetch_add(1, Relaxed) < most;
+            if !is_free {
+                self.activity.endless.fetch_sub(1, Relaxed);
+            }
+            is_free
+        })
+    }
+
+    /// Whether the request has asked for a place in vain.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.place.get() == Some(&false)
+    }
+
+    /// Gives back the place, if the request has one.
+    pub(crate) fn free_place(&mut self) {
+        if self.place.take() == Some(true) {
             self.activity.endless.fetch_sub(1, Relaxed);
         }
-        self.is_endless
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.activity.in_flight.fetch_sub(1, Relaxed);
-        if self.is_endless {
-            self.activity.endless.fetch_sub(1, Relaxed);
-        }
+        self.free_place();
     }
 }

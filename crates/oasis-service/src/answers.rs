@@ -25,7 +25,7 @@ impl Answers {
         let (head, body) = response.into_parts();
         let body = match body.into_large(SLICE) {
             Ok(bytes) => Body::answer(
-                Answer::new(bytes, &self.0)
+                Answer::new(&bytes, &self.0)
                     .map_err(|_| ApiError::overloaded("too many large answers are waiting to be sent"))?,
             ),
             Err(body) => body,

@@ -9,9 +9,10 @@ use hyper::header::{HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Method, StatusCode, Uri};
 use serde_json::{Map, Value};
 
+use crate::activity::InFlight;
 use crate::body;
 use crate::budget::Budget;
-use crate::{ApiError, Request, RequestBody, Response, request_id};
+use crate::{ApiError, Limits, Request, RequestBody, Response, request_id};
 
 /// A service. The server answers `/health`, `/ready` and `/metrics` itself, without [`App::route`].
 pub trait App: Send + Sync + 'static {
@@ -39,15 +40,15 @@ pub trait App: Send + Sync + 'static {
     /// ready.
     fn ready(&self) -> impl Future<Output = Result<(), NotReady>> + Send;
 
-    /// What the sender of a request may see of the inside of the service. Without an own rule, everyone may
-    /// read the metrics, but only a client on the same machine sees why the service is not ready.
-    fn inside(&self, _request: &Request) -> Inside {
-        Inside::Metrics
+    /// Which internal details the client may see. By default, everyone may read the metrics, but only a
+    /// client on the same machine sees why the service is not ready.
+    fn disclosure(&self, _request: &Request) -> Disclosure {
+        Disclosure::MetricsOnly
     }
 
     /// Additional members of the answer to `/ready`, for a client that may see this much. They must not
     /// contain secrets.
-    fn details(&self, _inside: Inside) -> Map<String, Value> {
+    fn details(&self, _disclosure: Disclosure) -> Map<String, Value> {
         Map::new()
     }
 
@@ -60,21 +61,21 @@ pub trait App: Send + Sync + 'static {
     fn decorate(&self, _route: &Self::Route, _context: &RequestContext, _headers: &mut HeaderMap) {}
 }
 
-/// What the sender of a request may see of the inside of a service. A client on the same machine also sees
-/// why the service is not ready.
+/// Which internal details of a service the client may see. A client on the same machine also sees why the
+/// service is not ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inside {
+pub enum Disclosure {
     /// The metrics, and the reasons why the service is not ready.
-    All,
+    Full,
     /// Only the metrics.
-    Metrics,
-    /// Nothing, because the service needs a token, and the request has none.
-    Nothing,
+    MetricsOnly,
+    /// Nothing, because the service needs a token, and the request has none that is accepted.
+    None,
 }
 
 /// The reasons why a service cannot do its job. The reasons name roles and sessions of the database. So
-/// `/ready` shows them only to those who may see the inside of the service ([`Inside`]), and the log has
-/// them. They must not contain secrets.
+/// `/ready` shows them only to clients that may see them ([`Disclosure::Full`]), and the log has them. They
+/// must not contain secrets.
 #[derive(Debug, Default)]
 pub struct NotReady {
     /// One sentence for each reason.
@@ -99,14 +100,17 @@ pub struct RequestContext {
     budget: Arc<Budget>,
     body_timeout: Duration,
     matched: OnceLock<&'static str>,
+    in_flight: InFlight,
+    max_endless: u32,
 }
 
 impl RequestContext {
     pub(crate) fn new(
         request: &Request,
         peer: SocketAddr,
+        in_flight: InFlight,
         budget: Arc<Budget>,
-        body_timeout: Duration,
+        limits: &Limits,
     ) -> Self {
         let headers = request.headers();
         Self {
@@ -116,8 +120,10 @@ impl RequestContext {
             uri: request.uri().clone(),
             origin: headers.get(ORIGIN).cloned(),
             budget,
-            body_timeout,
+            body_timeout: limits.body_timeout,
             matched: OnceLock::new(),
+            in_flight,
+            max_endless: limits.max_endless,
         }
     }
 
@@ -160,6 +166,27 @@ impl RequestContext {
 
     pub(crate) fn route(&self) -> &'static str {
         self.matched.get().copied().unwrap_or("other")
+    }
+
+    /// Takes a place among the endless answers of the connection. Call this function before the request opens
+    /// a stream, so that a stream for which the connection has no place costs nothing. If the answer is not
+    /// endless, the place is free again.
+    ///
+    /// # Errors
+    /// 503 `overloaded` if the connection has [`Limits::max_endless`] such answers.
+    pub fn reserve_stream(&self) -> Result<(), ApiError> {
+        if self.in_flight.take_place(self.max_endless) {
+            return Ok(());
+        }
+        Err(ApiError::overloaded("the connection has too many streams").hint("open another connection"))
+    }
+
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    pub(crate) fn into_in_flight(self) -> InFlight {
+        self.in_flight
     }
 
     /// Reads the whole body into one buffer of at most `cap` bytes. The buffer counts towards the memory

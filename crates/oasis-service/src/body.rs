@@ -30,9 +30,9 @@ pub(crate) fn budget(total: usize) -> Arc<Budget> {
 
 /// Tells the reader of a body that its share of the budget is lost.
 #[derive(Default)]
-struct Lost(Notify);
+struct LossSignal(Notify);
 
-impl Holder for Lost {
+impl Holder for LossSignal {
     fn lose(&self) {
         self.0.notify_one();
     }
@@ -91,7 +91,7 @@ where
         return Err(ApiError::payload_too_large(cap));
     }
     let bound = announced.unwrap_or(cap);
-    let lost = Arc::new(Lost::default());
+    let lost = Arc::new(LossSignal::default());
     let mut read = Charged { buffer: Vec::new(), share: budget.share(lost.clone()) };
     let overloaded = || ApiError::overloaded("too many request bodies are in memory at once");
     loop {

@@ -145,9 +145,9 @@ impl Drop for Share {
 }
 
 impl State {
-    /// Takes shares from the slowest requests, until `wanted` bytes are free. Large shares go first, and only
-    /// large ones go if the asking one is large. A share that is not slower than the asking one stays.
-    /// Returns whether `needed` bytes are free; if not, no share is lost.
+    /// Takes shares from the slowest requests, until `wanted` bytes have been freed. Large shares go first,
+    /// and only large ones go if the asking one is large. A share that is not slower than the asking one
+    /// stays. If fewer than `needed` bytes can be freed, frees nothing and returns false.
     fn free(&mut self, wanted: usize, needed: usize, asking: u64, only_large: bool) -> bool {
         let now = Instant::now();
         let Some(own) = self.shares.get(&asking) else { return false };
@@ -186,7 +186,7 @@ impl State {
 }
 
 impl Held {
-    /// How fast the request moves, in bytes per second. Of a new request, this is not known yet.
+    /// How fast the request moves, in bytes per second. The pace of a new request is not known yet.
     fn pace(&self, now: Instant) -> f64 {
         let age = now - self.begun;
         if age < NEW { f64::INFINITY } else { self.moved as f64 / age.as_secs_f64() }

@@ -1,5 +1,6 @@
 //! The open connections of a server. If there are too many, the connection that has been idle for the longest
-//! time makes room for a new one. So clients that only hold connections cannot keep others out.
+//! time makes room for a new one. So clients that only hold connections cannot keep others out. Spare
+//! connections, which serve only probes, are counted separately, and make room only for each other.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,8 +17,8 @@ use crate::activity::{Activity, Idle};
 
 /// The minimum time between two searches for idle connections, if the first one found none.
 const SEARCH_AGAIN: Duration = Duration::from_millis(100);
-/// A search keeps this part of all connections, and at least [`FEWEST`], so that the next new connections
-/// need no search.
+/// A search remembers the longest-idle 1/64 of all connections, but at least [`FEWEST`]. The next new
+/// connections then need no search.
 const PART: usize = 64;
 const FEWEST: usize = 16;
 
@@ -32,11 +33,19 @@ pub(crate) struct Connections {
 
 #[derive(Default)]
 struct State {
-    open: HashMap<u64, Connection>,
+    ordinary: Group,
+    /// The connections above the limit.
+    spare: Group,
     next: u64,
     /// The number of connections of each client; empty if it is not limited.
     clients: HashMap<IpAddr, usize>,
-    /// Connections that were idle at the last search, the one that had been idle for the longest time last.
+}
+
+/// Connections that make room for each other.
+#[derive(Default)]
+struct Group {
+    open: HashMap<u64, Connection>,
+    /// Connections that were idle at the last search. Ordered from the shortest idle time to the longest.
     idle: Vec<(u64, Idle)>,
     /// When a search found no idle connection.
     found_none: Option<Instant>,
@@ -75,13 +84,13 @@ impl Connections {
 
     /// The number of open connections.
     pub(crate) fn count(&self) -> usize {
-        self.state().open.len()
+        self.state().count()
     }
 
     /// Whether a new connection could only be used for probes.
     pub(crate) fn is_full(&self) -> bool {
-        let state = self.state();
-        state.open.len() >= self.most && state.open.values().all(|one| one.activity.idle().is_none())
+        let open = &self.state().ordinary.open;
+        open.len() >= self.most && open.values().all(|one| one.activity.idle().is_none())
     }
 
     /// Counts a new connection, and makes room for it if there are too many. `None` if the connection must be
@@ -94,42 +103,74 @@ impl Connections {
         if self.most_per_client.is_some_and(has_too_many) {
             return None;
         }
-        let spare = state.open.len() >= self.most && !state.make_room();
-        if state.open.len() >= self.most + self.spare {
+        let spare = !state.has_room(false, self.most);
+        if spare && !state.has_room(true, self.spare) {
             return None;
         }
         let activity = Arc::new(Activity::new(limits, spare));
         let id = state.next;
         state.next += 1;
-        state.open.insert(id, Connection { activity: activity.clone(), client, task: None });
+        state.group(spare).open.insert(id, Connection { activity: activity.clone(), client, task: None });
         if self.most_per_client.is_some() {
             *state.clients.entry(client).or_default() += 1;
         }
-        self.gauge.set(state.open.len() as f64);
+        self.gauge.set(state.count() as f64);
         Some(Open { connections: self.clone(), id, activity, spare })
     }
 
     /// Records the task of a connection.
-    pub(crate) fn started(&self, id: u64, task: AbortHandle) {
-        if let Some(connection) = self.state().open.get_mut(&id) {
+    pub(crate) fn started(&self, id: u64, spare: bool, task: AbortHandle) {
+        if let Some(connection) = self.state().group(spare).open.get_mut(&id) {
             connection.task = Some(task);
         }
     }
 }
 
 impl State {
-    /// Ends the connection that has been idle for the longest time. Returns false if no connection is idle.
-    fn make_room(&mut self) -> bool {
+    fn count(&self) -> usize {
+        self.ordinary.open.len() + self.spare.open.len()
+    }
+
+    fn group(&mut self, spare: bool) -> &mut Group {
+        if spare { &mut self.spare } else { &mut self.ordinary }
+    }
+
+    /// Whether a group has fewer than `most` connections. If not, ends the one that has been idle for the
+    /// longest time. Returns false if no connection is idle.
+    fn has_room(&mut self, spare: bool, most: usize) -> bool {
+        let group = self.group(spare);
+        if group.open.len() < most {
+            return true;
+        }
+        let Some(id) = group.longest_idle() else { return false };
+        self.remove(spare, id).and_then(|connection| connection.task).inspect(AbortHandle::abort);
+        true
+    }
+
+    fn remove(&mut self, spare: bool, id: u64) -> Option<Connection> {
+        let connection = self.group(spare).open.remove(&id)?;
+        if let Some(count) = self.clients.get_mut(&connection.client) {
+            *count -= 1;
+            if *count == 0 {
+                self.clients.remove(&connection.client);
+            }
+        }
+        Some(connection)
+    }
+}
+
+impl Group {
+    /// The connection that has been idle for the longest time. `None` if no connection is idle.
+    fn longest_idle(&mut self) -> Option<u64> {
         loop {
             while let Some((id, idle)) = self.idle.pop() {
                 // The connection may have ended, or may have been used since the search.
                 if self.open.get(&id).is_some_and(|one| one.activity.idle() == Some(idle)) {
-                    self.remove(id).and_then(|connection| connection.task).inspect(AbortHandle::abort);
-                    return true;
+                    return Some(id);
                 }
             }
             if self.found_none.is_some_and(|when| when.elapsed() < SEARCH_AGAIN) {
-                return false;
+                return None;
             }
             self.idle = self
                 .open
@@ -140,23 +181,12 @@ impl State {
             let kept = (self.open.len() / PART).max(FEWEST).min(self.idle.len());
             if kept == 0 {
                 self.found_none = Some(Instant::now());
-                return false;
+                return None;
             }
             self.idle.select_nth_unstable_by_key(kept - 1, |(_, idle)| *idle);
             self.idle.truncate(kept);
             self.idle.sort_unstable_by_key(|(_, idle)| std::cmp::Reverse(*idle));
         }
-    }
-
-    fn remove(&mut self, id: u64) -> Option<Connection> {
-        let connection = self.open.remove(&id)?;
-        if let Some(count) = self.clients.get_mut(&connection.client) {
-            *count -= 1;
-            if *count == 0 {
-                self.clients.remove(&connection.client);
-            }
-        }
-        Some(connection)
     }
 }
 
@@ -170,8 +200,8 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let mut state = self.connections.state();
-        let removed = state.remove(self.id);
-        self.connections.gauge.set(state.open.len() as f64);
+        let removed = state.remove(self.spare, self.id);
+        self.connections.gauge.set(state.count() as f64);
         drop(state);
         drop(removed);
     }
@@ -203,7 +233,8 @@ mod tests {
     /// A connection whose task runs until it is aborted.
     fn open(connections: &Arc<Connections>, limits: &Limits) -> Option<Open> {
         let open = connections.admit(Ipv4Addr::LOCALHOST.into(), limits)?;
-        connections.started(open.id(), tokio::spawn(std::future::pending::<()>()).abort_handle());
+        let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        connections.started(open.id(), open.spare, task);
         Some(open)
     }
 
@@ -220,7 +251,7 @@ mod tests {
             }
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        let is_open = |nth: usize| connections.state().open.contains_key(&(nth as u64));
+        let is_open = |nth: usize| connections.state().ordinary.open.contains_key(&(nth as u64));
         all.push(open(&connections, &limits).unwrap());
         assert_eq!([0, 1, 2, 3].map(is_open), [true, true, false, true], "the silent one");
         // The new connection is the only silent one, and then a request of it is in flight.
@@ -240,11 +271,47 @@ mod tests {
         assert!(connections.is_full());
         let spare = open(&connections, &limits).unwrap();
         assert!(spare.spare);
+        let probe = spare.activity.request();
         assert!(open(&connections, &limits).is_none());
-        drop((busy, spare));
+        drop((busy, probe, spare));
         assert!(!connections.is_full());
         tokio::time::advance(SEARCH_AGAIN).await;
         assert!(!open(&connections, &limits).unwrap().spare);
+    }
+
+    /// The places for probes stay free for probes, even if a client keeps a connection on one of them.
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_spare_connection_makes_room_only_for_another_spare_one() {
+        let limits = limits(1);
+        let connections = connections(&limits);
+        let ordinary = open(&connections, &limits).unwrap();
+        let busy = ordinary.activity.request();
+        for _ in 0..3 {
+            let spare = open(&connections, &limits).unwrap();
+            assert!(spare.spare);
+            assert!(connections.is_full());
+            tokio::time::advance(SEARCH_AGAIN).await;
+            let next = open(&connections, &limits).unwrap();
+            assert!(next.spare, "every ordinary connection is busy");
+            tokio::time::advance(SEARCH_AGAIN).await;
+        }
+        drop(busy);
+        assert!(!connections.is_full());
+        assert!(!open(&connections, &limits).unwrap().spare);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_http2_connection_without_a_request_makes_room_first() {
+        let limits = limits(2);
+        let connections = connections(&limits);
+        let asked = open(&connections, &limits).unwrap();
+        drop(asked.activity.request());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let silent = open(&connections, &limits).unwrap();
+        silent.activity.record_http2();
+        silent.activity.record_read();
+        let _third = open(&connections, &limits).unwrap();
+        assert!(connections.state().ordinary.open.contains_key(&asked.id()), "it has sent a request");
     }
 
     #[tokio::test]

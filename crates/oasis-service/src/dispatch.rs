@@ -46,23 +46,26 @@ impl Failure {
 
 pub(crate) async fn dispatch<A: App>(
     server: Arc<Server<A>>,
-    mut in_flight: InFlight,
+    in_flight: InFlight,
     peer: SocketAddr,
     spare: bool,
     request: Request,
 ) -> hyper::Response<TrackedBody> {
-    let context = RequestContext::new(&request, peer, Arc::clone(&server.budget), server.limits.body_timeout);
+    let context = RequestContext::new(&request, peer, in_flight, Arc::clone(&server.budget), &server.limits);
     // The span has the level error. If a filter lets a line of the request through, the filter also lets the
     // span with the request id through.
     let span = tracing::error_span!("request", request_id = context.request_id());
-    let response = respond(&server, &context, &mut in_flight, spare, request).instrument(span).await;
+    let response = respond(&server, &context, spare, request).instrument(span).await;
+    let mut in_flight = context.into_in_flight();
+    if !response.body().is_endless() {
+        in_flight.free_place();
+    }
     response.map(|body| TrackedBody::new(body, in_flight))
 }
 
 async fn respond<A: App>(
     server: &Server<A>,
     context: &RequestContext,
-    in_flight: &mut InFlight,
     spare: bool,
     mut request: Request,
 ) -> Response {
@@ -72,18 +75,14 @@ async fn respond<A: App>(
     }
     let route = A::resolve(context.path());
     let answer = answer(server, &route, context, spare, request).await;
-    let admitted = match answer {
-        Ok(response)
-            if response.body().is_endless() && !in_flight.begin_endless(server.limits.max_endless) =>
-        {
-            // The stream ends before the wait, so that it keeps no place.
-            drop(response);
-            slow_down(server, in_flight).await;
-            Err(ApiError::overloaded("the connection has too many streams").hint("open another connection"))
-        }
-        Ok(response) => server.answers.admit(response),
-        Err(error) => Err(error),
-    };
+    // If the route has not reserved a place for its stream and there is none, the stream ends here.
+    let answer = answer.and_then(|response| {
+        if response.body().is_endless() { context.reserve_stream().map(|()| response) } else { Ok(response) }
+    });
+    if context.in_flight().was_refused() {
+        slow_down(server, context.in_flight()).await;
+    }
+    let admitted = answer.and_then(|response| server.answers.admit(response));
     let (mut response, failure) = match admitted {
         Ok(response) => (response, None),
         Err(error) => {
@@ -105,10 +104,10 @@ async fn respond<A: App>(
     response
 }
 
-/// Lets a client wait that opens ever more streams on a connection. Without the wait, it could keep the
-/// processors busy with refusals.
+/// Delays the refusal if the client keeps opening streams on a connection. Without the delay, it could keep
+/// the processors busy with refusals.
 async fn slow_down<A: App>(server: &Server<A>, in_flight: &InFlight) {
-    if in_flight.refused_endless() > PROMPT_REFUSALS {
+    if in_flight.record_refused_endless() > PROMPT_REFUSALS {
         tokio::select! {
             () = tokio::time::sleep(REFUSED_AFTER) => {}
             () = server.shutdown.triggered() => {}
@@ -129,7 +128,7 @@ async fn answer<A: App>(
     {
         return Err(ApiError::forbidden(
             "host_not_allowed",
-            "header `Host`: this is not a name of this machine",
+            "header `Host`: the name is not a name of this machine",
         )
         .hint("use http://localhost, or start `oasis up` with --allow-host NAME"));
     }

@@ -43,7 +43,7 @@ mod timekeeper;
 mod tracked_body;
 mod tracked_stream;
 
-pub use app::{App, Inside, NotReady, RequestContext};
+pub use app::{App, Disclosure, NotReady, RequestContext};
 pub use args::ServiceArgs;
 pub use auth::{BadList, NoRandomness, Presented, Secret, Tokens, bearer};
 pub use connections::network;

@@ -8,8 +8,9 @@ use std::time::Duration;
 pub struct Limits {
     /// The maximum number of ordinary connections. At this limit, a new connection ends the one that has been
     /// idle for the longest time. If none is idle, [`Limits::spare_connections`] more connections get answers
-    /// to probes (`/health`, `/ready`, `/metrics`), and 503 for everything else. Any further connection is
-    /// closed before its request is read.
+    /// to probes (`/health`, `/ready`, `/metrics`), and 503 for everything else. At that limit, a new
+    /// connection ends the spare one that has been idle for the longest time. If none is idle, the new
+    /// connection is closed before its request is read.
     pub max_connections: usize,
     /// The number of connections for probes above [`Limits::max_connections`]. Without these connections, a
     /// full instance could not answer probes. The instance would look dead and be killed, and all its clients
@@ -19,7 +20,7 @@ pub struct Limits {
     /// IPv6. `None` if it is not limited.
     pub max_connections_per_client: Option<NonZero<usize>>,
     /// The time limit for the first byte of a connection, and the time limit from the first byte of a request
-    /// head to the end of the head (HTTP/1.1).
+    /// head to the end of the head. Over HTTP/2, the time limit for the head of the first request.
     pub header_timeout: Duration,
     /// A connection is closed if no byte was read or written for this time. Over HTTP/2, only requests and
     /// the data of answers count. The time must be longer than any handler takes, and longer than the

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use hyper::Uri;
 use hyper::header::{HOST, HeaderMap};
+use hyper::http::uri::Authority;
 use tokio::net::TcpListener;
 
 /// The sockets on which a service listens.
@@ -34,24 +35,40 @@ pub struct LocalHosts {
 }
 
 impl LocalHosts {
-    /// Whether a request names this machine.
+    /// Whether a request names this machine. No web page can make an IP address point to another machine, so
+    /// all IP addresses are accepted.
     pub(crate) fn accept(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        let header = || headers.get(HOST)?.to_str().ok()?.parse::<hyper::http::uri::Authority>().ok();
-        // Over HTTP/2, the name is in the target of the request.
-        match uri.authority().cloned().or_else(header) {
-            Some(name) => self.accepts(name.host()),
-            None => false,
-        }
+        host(uri, headers).is_some_and(|host| {
+            is_localhost(&host)
+                || address(&host).is_some()
+                || self.more.iter().any(|name| name.eq_ignore_ascii_case(&host))
+        })
     }
+}
 
-    fn accepts(&self, host: &str) -> bool {
-        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
-        host == "localhost"
-            || host.ends_with(".localhost")
-            || address.parse::<IpAddr>().is_ok()
-            || self.more.iter().any(|name| name.eq_ignore_ascii_case(&host))
-    }
+/// Whether a request names `localhost`, a name below it, or a loopback address.
+pub(crate) fn names_loopback(uri: &Uri, headers: &HeaderMap) -> bool {
+    host(uri, headers).is_some_and(|host| {
+        is_localhost(&host) || address(&host).is_some_and(|address| address.to_canonical().is_loopback())
+    })
+}
+
+/// The host that a request names, in lower case.
+fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let header = || headers.get(HOST)?.to_str().ok()?.parse::<Authority>().ok();
+    // Over HTTP/2, the name is in the target of the request.
+    let named = uri.authority().cloned().or_else(header)?;
+    let host = named.host();
+    Some(host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase())
+}
+
+fn is_localhost(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    address.parse().ok()
 }
 
 #[cfg(test)]
@@ -61,23 +78,27 @@ mod tests {
     #[test]
     fn names_of_this_machine_are_accepted() {
         let hosts = LocalHosts { more: vec!["Devbox.example".into()] };
-        for (host, is_local) in [
-            ("localhost", true),
-            ("LOCALHOST:8080", true),
-            ("localhost.:80", true),
-            ("oasis.localhost:80", true),
-            ("127.0.0.1:8080", true),
-            ("[::1]:8080", true),
-            ("192.168.1.7", true),
-            ("devbox.example:8080", true),
-            ("evil.example:8080", false),
-            ("localhost.evil.example", false),
-            ("evillocalhost", false),
-            ("127.0.0.1.evil.example", false),
-            ("a b", false),
+        for (host, is_local, is_loopback) in [
+            ("localhost", true, true),
+            ("LOCALHOST:8080", true, true),
+            ("localhost.:80", true, true),
+            ("oasis.localhost:80", true, true),
+            ("127.0.0.1:8080", true, true),
+            ("[::1]:8080", true, true),
+            ("[::ffff:127.0.0.1]", true, true),
+            ("192.168.1.7", true, false),
+            ("0.0.0.0", true, false),
+            ("[2001:db8::1]:80", true, false),
+            ("devbox.example:8080", true, false),
+            ("evil.example:8080", false, false),
+            ("localhost.evil.example", false, false),
+            ("evillocalhost", false, false),
+            ("127.0.0.1.evil.example", false, false),
+            ("a b", false, false),
         ] {
             let headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
             assert_eq!(hosts.accept(&Uri::from_static("/"), &headers), is_local, "{host}");
+            assert_eq!(names_loopback(&Uri::from_static("/"), &headers), is_loopback, "{host}");
         }
         let target = Uri::from_static("http://evil.example/");
         assert!(!hosts.accept(&target, &HeaderMap::from_iter([(HOST, "localhost".parse().unwrap())])));

@@ -4,36 +4,44 @@
 //! - `GET /ready` returns 200 if the service can do its job now, else 503. Some clients also get the reasons.
 //! - `GET /metrics` returns the metrics as Prometheus text. The service may have a port of its own for them.
 
-use hyper::header::{AUTHORIZATION, CACHE_CONTROL, FORWARDED, HeaderMap, HeaderValue, VIA};
+use hyper::header::{CACHE_CONTROL, FORWARDED, HeaderValue, VIA};
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::server::Server;
-use crate::{ApiError, App, Inside, LocalHosts, Request, RequestContext, Response, meters, response};
+use crate::listeners::names_loopback;
+use crate::server::{Probes, Server};
+use crate::{
+    ApiError, App, Disclosure, Presented, Request, RequestContext, Response, bearer, meters, response,
+};
 
-pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", "/metrics"];
+pub(crate) const PATHS: [&str; 3] = ["/health", "/ready", METRICS];
+const METRICS: &str = "/metrics";
 
 /// The reason that everyone may read.
 const HIDDEN: &str = "the log of the service has the reasons; this answer has them for a client on the same \
                       machine, and at gateway-feed for one of READ_TOKENS";
 
-/// Answers a probe. Returns `None` if the path does not belong to a probe.
+/// Answers a probe. Returns `None` if the path does not belong to a probe of this port.
 pub(crate) async fn answer<A: App>(
     server: &Server<A>,
     request: &Request,
     context: &RequestContext,
 ) -> Option<Result<Response, ApiError>> {
     let path = PATHS.into_iter().find(|path| *path == request.uri().path())?;
+    if server.probes == Probes::OnlyMetrics && path != METRICS {
+        return None;
+    }
     context.matched(path);
     if request.method() != Method::GET {
         return Some(Err(ApiError::method_not_allowed("GET, HEAD")));
     }
-    let inside = || if is_local(request, context) { Inside::All } else { server.app.inside(request) };
+    let disclosure =
+        || if is_local(request, context) { Disclosure::Full } else { server.app.disclosure(request) };
     let answer = match path {
         "/health" => health::<A>(),
-        "/ready" => ready(server, inside()).await,
-        _ => metrics(server, server.app.inside(request), request.headers()),
+        "/ready" => ready(server, disclosure()).await,
+        _ => metrics(server, server.app.disclosure(request), request),
     };
     Some(answer.map(|mut response| {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -42,7 +50,8 @@ pub(crate) async fn answer<A: App>(
 }
 
 /// Whether the client runs on this machine. A request that a proxy has forwarded can come from anywhere, and
-/// so can a request with another name: a web page can make its own name point to this machine.
+/// so can a request for another name or address: a web page can make its own name point to this machine, and
+/// a proxy may pass on the header `Host`.
 fn is_local(request: &Request, context: &RequestContext) -> bool {
     let headers = request.headers();
     let is_forwarded = headers.contains_key(FORWARDED)
@@ -50,7 +59,7 @@ fn is_local(request: &Request, context: &RequestContext) -> bool {
         || ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
             .iter()
             .any(|name| headers.contains_key(*name));
-    context.peer().ip().is_loopback() && !is_forwarded && LocalHosts::default().accept(request.uri(), headers)
+    context.peer().ip().is_loopback() && !is_forwarded && names_loopback(request.uri(), headers)
 }
 
 fn health<A: App>() -> Result<Response, ApiError> {
@@ -58,7 +67,7 @@ fn health<A: App>() -> Result<Response, ApiError> {
     response::json(StatusCode::OK, &json!({ "ok": true, "service": A::NAME, "timestamp": now }))
 }
 
-async fn ready<A: App>(server: &Server<A>, inside: Inside) -> Result<Response, ApiError> {
+async fn ready<A: App>(server: &Server<A>, disclosure: Disclosure) -> Result<Response, ApiError> {
     let mut reasons = server.readiness.reasons(&*server.app).await?;
     // This comes after the readiness check, because the shutdown may have begun during the check.
     if server.shutdown.is_triggered() {
@@ -68,25 +77,33 @@ async fn ready<A: App>(server: &Server<A>, inside: Inside) -> Result<Response, A
         reasons.push("no connection is free".to_owned());
     }
     // These members are inserted after the details of the app, so that they replace details of the same name.
-    let mut answer = server.app.details(inside);
+    let mut answer = server.app.details(disclosure);
     answer.insert("ok".into(), reasons.is_empty().into());
     answer.insert("service".into(), A::NAME.into());
     if reasons.is_empty() {
         return response::json(StatusCode::OK, &answer);
     }
-    let shown = if inside == Inside::All { reasons } else { vec![HIDDEN.to_owned()] };
+    let shown = if disclosure == Disclosure::Full { reasons } else { vec![HIDDEN.to_owned()] };
     answer.insert("reasons".into(), shown.into());
     response::json(StatusCode::SERVICE_UNAVAILABLE, &answer)
 }
 
-fn metrics<A: App>(server: &Server<A>, inside: Inside, headers: &HeaderMap) -> Result<Response, ApiError> {
-    if server.metrics_elsewhere {
+fn metrics<A: App>(
+    server: &Server<A>,
+    disclosure: Disclosure,
+    request: &Request,
+) -> Result<Response, ApiError> {
+    if server.probes == Probes::WithoutMetrics {
         return Err(
             ApiError::not_found().hint("this service has a port of its own for its metrics (METRICS_PORT)")
         );
     }
-    if inside == Inside::Nothing {
-        let code = if headers.contains_key(AUTHORIZATION) { "bad_token" } else { "token_missing" };
+    if disclosure == Disclosure::None {
+        // gateway-feed also takes a token from the query.
+        let mut query = request.uri().query().unwrap_or_default().split('&');
+        let has_token =
+            bearer(request.headers()) != Presented::Nothing || query.any(|pair| pair.starts_with("token="));
+        let code = if has_token { "bad_token" } else { "token_missing" };
         return Err(ApiError::unauthorized(code, "reading the metrics needs one of READ_TOKENS")
             .hint("send the header Authorization: Bearer …, or use METRICS_PORT"));
     }

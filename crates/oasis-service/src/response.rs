@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::ApiError;
 
-pub use crate::response_body::{Body, Lost, Response, boxed, empty, full, owned};
+pub use crate::response_body::{AnswerLost, Body, Response, boxed, empty, full, owned};
 
 /// Makes a response with a status and no body.
 pub fn status(status: StatusCode) -> Response {

@@ -11,7 +11,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::answer::Answer;
 
-pub use crate::answer::Lost;
+pub use crate::answer::AnswerLost;
 
 /// The body of every response.
 pub struct Body(Kind);
@@ -29,10 +29,9 @@ enum Kind {
 impl Body {
     /// The bytes of a body that was made for one answer, and that is larger than `most`. Any other body is
     /// returned unchanged.
-    pub(crate) fn into_large(self, most: usize) -> Result<Vec<u8>, Self> {
+    pub(crate) fn into_large(self, most: usize) -> Result<Bytes, Self> {
         match self.0 {
-            // The bytes are the only ones of their vector, so they are not copied.
-            Kind::Full { bytes, is_own: true } if bytes.len() > most => Ok(bytes.into()),
+            Kind::Full { bytes, is_own: true } if bytes.len() > most => Ok(bytes),
             other => Err(Self(other)),
         }
     }
@@ -49,12 +48,12 @@ impl Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = Lost;
+    type Error = AnswerLost;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerLost>>> {
         match &mut self.0 {
             Kind::Full { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
             Kind::Full { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),

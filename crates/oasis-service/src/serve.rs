@@ -14,7 +14,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::args::listen;
 use crate::connection::drive;
-use crate::server::{Server, Spawner};
+use crate::server::{Probes, Server, Spawner};
 use crate::{
     ApiError, App, Limits, Listeners, NotReady, Request, RequestContext, Response, Shutdown, meters,
 };
@@ -43,15 +43,15 @@ pub async fn serve<A: App>(
 ) -> io::Result<()> {
     let mut listeners = listeners.into();
     let Some(metrics) = listeners.metrics.take() else {
-        return serve_on(app, listeners, false, limits, shutdown).await;
+        return serve_on(app, listeners, Probes::All, limits, shutdown).await;
     };
     let few = Limits { max_connections: METRICS_CONNECTIONS, ..limits.clone() };
-    let metrics = serve_on(Arc::new(Metrics), metrics.into(), false, few, shutdown.clone());
-    tokio::try_join!(serve_on(app, listeners, true, limits, shutdown), metrics)?;
+    let metrics = serve_on(Arc::new(Metrics), metrics.into(), Probes::OnlyMetrics, few, shutdown.clone());
+    tokio::try_join!(serve_on(app, listeners, Probes::WithoutMetrics, limits, shutdown), metrics)?;
     Ok(())
 }
 
-/// The app on the port for the metrics. It has nothing but the probes.
+/// The app on the port for the metrics. It has no routes, and the server answers `/metrics`.
 struct Metrics;
 
 impl App for Metrics {
@@ -70,11 +70,11 @@ impl App for Metrics {
     }
 }
 
-/// Serves `app` on the socket for requests. `metrics_elsewhere` says that another socket has the metrics.
+/// Serves `app` and some of the probes on the socket for requests.
 async fn serve_on<A: App>(
     app: Arc<A>,
     Listeners { requests: listener, hosts, .. }: Listeners,
-    metrics_elsewhere: bool,
+    probes: Probes,
     limits: Limits,
     shutdown: Shutdown,
 ) -> io::Result<()> {
@@ -96,7 +96,7 @@ async fn serve_on<A: App>(
     let _kill_on_drop = kill.clone().drop_guard();
     let spawner =
         Spawner { stall_timeout: limits.stall_timeout, streams: streams.clone(), kill: kill.clone() };
-    let server = Arc::new(Server { metrics_elsewhere, hosts, ..Server::new(app, limits, shutdown, spawner) });
+    let server = Arc::new(Server { probes, hosts, ..Server::new(app, limits, shutdown, spawner) });
     tracing::info!(service = A::NAME, %address, open, "listening");
 
     // Dropping the set aborts the connections.
@@ -169,9 +169,9 @@ fn admit<A: App>(
     };
     // A connection works without these options, so errors are ignored.
     let _ = set_options(&stream, server.limits.idle_timeout);
-    let (id, served) = (open.id(), Arc::clone(server));
+    let (id, spare, served) = (open.id(), open.spare, Arc::clone(server));
     let task = connections.spawn(async move { drive(served, stream, peer, &open).await });
-    server.connections.started(id, task);
+    server.connections.started(id, spare, task);
 }
 
 fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {

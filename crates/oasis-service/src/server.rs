@@ -32,10 +32,19 @@ pub(crate) struct Server<A> {
     pub(crate) http2: http2::Builder<Spawner>,
     pub(crate) readiness: Readiness,
     pub(crate) connections: Arc<Connections>,
-    /// Whether the metrics have a port of their own.
-    pub(crate) metrics_elsewhere: bool,
+    pub(crate) probes: Probes,
     /// See [`Listeners::hosts`](crate::Listeners::hosts).
     pub(crate) hosts: Option<LocalHosts>,
+}
+
+/// The probes that a server answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Probes {
+    All,
+    /// The metrics have a port of their own.
+    WithoutMetrics,
+    /// This is the port for the metrics.
+    OnlyMetrics,
 }
 
 impl<A: App> Server<A> {
@@ -49,7 +58,7 @@ impl<A: App> Server<A> {
             http2: http2(&limits, spawner),
             readiness: Readiness::default(),
             connections: Connections::new(&limits, meters::connections_open(A::NAME)),
-            metrics_elsewhere: false,
+            probes: Probes::All,
             hosts: None,
             limits,
             shutdown,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::activity::InFlight;
-use crate::response_body::{Body, Lost};
+use crate::response_body::{AnswerLost, Body};
 use crate::stall::Stall;
 
 /// A response body. Its request counts as in flight until the body is dropped.
@@ -32,12 +32,12 @@ impl TrackedBody {
 
 impl HttpBody for TrackedBody {
     type Data = Bytes;
-    type Error = Lost;
+    type Error = AnswerLost;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerLost>>> {
         if let Some(stall) = &self.stall {
             stall.asked();
             self.request.record_progress();

@@ -3,7 +3,7 @@
 //! - `POST /poll`: reads the new entries of each log. Answers 2xx only after the events are stored.
 
 use hyper::{Method, StatusCode};
-use oasis_service::{ApiError, App, Inside, NotReady, Request, RequestContext, Response, response};
+use oasis_service::{ApiError, App, Disclosure, NotReady, Request, RequestContext, Response, response};
 use oasis_store::{Need, Store};
 use serde_json::{Map, Value};
 
@@ -58,7 +58,7 @@ impl App for DeployWatcher {
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
     }
 
-    fn details(&self, _inside: Inside) -> Map<String, Value> {
+    fn details(&self, _disclosure: Disclosure) -> Map<String, Value> {
         let PollStatus { last_good, failure } = self.watcher.status();
         let last_good = last_good.map(|ended| format!("{ended:.3}"));
         Map::from_iter([("last_good_poll".into(), last_good.into()), ("last_failure".into(), failure.into())])

@@ -22,7 +22,9 @@ use std::sync::{Arc, OnceLock};
 
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
-use oasis_service::{ApiError, App, Inside, NotReady, Query, Request, RequestContext, Response, response};
+use oasis_service::{
+    ApiError, App, Disclosure, NotReady, Query, Request, RequestContext, Response, response,
+};
 use oasis_store::{Appender, Need, Store};
 use serde_json::{Map, Value};
 
@@ -91,9 +93,9 @@ impl App for Gateway {
             return Ok(route.preflight());
         }
         match route {
-            Route::Feed => self.feed(&request).await,
+            Route::Feed => self.feed(&request, context).await,
             #[cfg(feature = "test-stream")]
-            Route::TestLines(ids) if self.test_stream => self.test_lines(&request, ids).await,
+            Route::TestLines(ids) if self.test_stream => self.test_lines(&request, ids, context).await,
             #[cfg(feature = "test-stream")]
             Route::TestLines(_) => Err(ApiError::not_found()),
             Route::Health => {
@@ -124,7 +126,7 @@ impl App for Gateway {
             Route::Resources => {
                 self.resources.write(self.callers.admit(&request).await?, request, context).await
             }
-            Route::ResourceStream => self.resource_events(&request).await,
+            Route::ResourceStream => self.resource_events(&request, context).await,
             Route::Casts | Route::Cast(_) => {
                 self.casts(route, action, request, context).await.map_err(with_cast_code)
             }
@@ -155,15 +157,17 @@ impl App for Gateway {
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
     }
 
-    fn inside(&self, request: &Request) -> Inside {
-        self.readers.inside(request)
+    fn disclosure(&self, request: &Request) -> Disclosure {
+        self.readers.disclosure(request)
     }
 
-    fn details(&self, inside: Inside) -> Map<String, Value> {
-        let why = self.streams.polls().map(|why| match inside {
-            Inside::All => why,
+    fn details(&self, disclosure: Disclosure) -> Map<String, Value> {
+        let why = self.streams.polls().map(|why| match disclosure {
+            Disclosure::Full => why,
             // The reason can have an error of the database.
-            Inside::Metrics | Inside::Nothing => "notifications of the database do not work".to_owned(),
+            Disclosure::MetricsOnly | Disclosure::None => {
+                "notifications of the database do not work".to_owned()
+            }
         });
         why.map(|why| ("polls".to_owned(), why.into())).into_iter().collect()
     }
@@ -184,13 +188,13 @@ impl App for Gateway {
 
 impl Gateway {
     /// Opens the ticker.
-    async fn feed(&self, request: &Request) -> Result<Response, ApiError> {
+    async fn feed(&self, request: &Request, context: &RequestContext) -> Result<Response, ApiError> {
         // A revoked credential is refused later, when the stream admits the viewer. The stream must also
         // begin while the table cannot be read.
         let viewer = self.readers.identify(request).await?;
         let FeedRequest { filter, begin } = FeedRequest::parse(request.uri().query(), request.headers())?;
         let stream_request = StreamRequest { viewer, topic: (), want: filter, begin };
-        self.streams.open(&self.streams.ticker, stream_request).await
+        self.streams.open(&self.streams.ticker, stream_request, context).await
     }
 
     /// Who asks for a turn with a request that needs no user.
@@ -245,7 +249,7 @@ impl Gateway {
                 let begin = query::begin(&query, request.headers())?;
                 let want = tail.unwrap_or(room_logs::TAIL);
                 let stream_request = StreamRequest { viewer, topic, want, begin };
-                self.streams.open(&self.streams.rooms, stream_request).await
+                self.streams.open(&self.streams.rooms, stream_request, context).await
             }
             Action::Send => {
                 let caller = self.callers.admit(&request).await?;
@@ -291,7 +295,7 @@ impl Gateway {
         let address = client_address(context.peer().ip(), request.headers(), self.trusted_proxy_hops);
         let client = Client::new(address, request.headers());
         let mut user = None;
-        let answer = self.cast_events(request, id, &client, &mut user).await.map_err(with_cast_code);
+        let answer = self.cast_events(request, id, &client, &mut user, context).await.map_err(with_cast_code);
         answer.map_err(|mut error| {
             if error.status() == StatusCode::UNAUTHORIZED
                 && let Some(left) = self.refusals.count(address)
@@ -317,6 +321,7 @@ impl Gateway {
         id: Option<&str>,
         client: &Client,
         user: &mut Option<Arc<str>>,
+        context: &RequestContext,
     ) -> Result<Response, ApiError> {
         // As for the ticker, a revoked credential is refused when the stream admits the viewer.
         let viewer = self.callers.identify(request).await?.viewer()?;
@@ -345,25 +350,34 @@ impl Gateway {
             is_counted: AtomicBool::new(false),
         });
         let stream_request = StreamRequest { viewer: follower.clone(), topic, want, begin };
-        let mut answer = self.streams.open(&self.streams.casts, stream_request).await?;
+        let mut answer = self.streams.open(&self.streams.casts, stream_request, context).await?;
         answer.headers_mut().extend(follower.rate.get().map(Rate::headers).into_iter().flatten());
         Ok(answer)
     }
 
     /// Opens the stream of resource events.
-    async fn resource_events(&self, request: &Request) -> Result<Response, ApiError> {
+    async fn resource_events(
+        &self,
+        request: &Request,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
         // As for the ticker, a revoked credential is refused when the stream admits the viewer.
         let viewer = self.callers.identify(request).await?.viewer()?;
         let query = Query::parse(request.uri().query(), query::RESOURCES)?;
         let topic = Selection::read(&query, &viewer.limits)?;
         let begin = query::begin(&query, request.headers())?;
         let stream_request = StreamRequest { viewer, topic, want: (), begin };
-        self.streams.open(&self.streams.resources, stream_request).await
+        self.streams.open(&self.streams.resources, stream_request, context).await
     }
 
     /// Opens the test stream for some of its channels.
     #[cfg(feature = "test-stream")]
-    async fn test_lines(&self, request: &Request, ids: &str) -> Result<Response, ApiError> {
+    async fn test_lines(
+        &self,
+        request: &Request,
+        ids: &str,
+        context: &RequestContext,
+    ) -> Result<Response, ApiError> {
         use crate::streams::test_stream::{Channels, User};
 
         let query = Query::parse(request.uri().query(), &["user", "last"])?;
@@ -371,6 +385,6 @@ impl Gateway {
         let want = query.get("last").and_then(|last| last.parse().ok()).unwrap_or(0);
         let begin = query::begin(&query, request.headers())?;
         let topic = Channels::of(ids.split(','))?;
-        self.streams.open(&self.streams.test, StreamRequest { viewer, topic, want, begin }).await
+        self.streams.open(&self.streams.test, StreamRequest { viewer, topic, want, begin }, context).await
     }
 }

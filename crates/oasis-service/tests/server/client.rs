@@ -111,3 +111,25 @@ impl Client {
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
     Client::connect(address).await.get(path).await
 }
+
+/// The frames of HTTP/2 (RFC 9113) that a client sends.
+pub(crate) mod http2 {
+    /// The preface and the empty frame SETTINGS, with which every connection begins.
+    pub(crate) const BEGINNING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+    /// A GET request on a stream. No name or value is compressed (RFC 7541).
+    pub(crate) fn get(stream: u32, path: &str) -> Vec<u8> {
+        // `:method: GET` and `:scheme: http` have numbers; `:authority` is number 1, and `:path` is number 4.
+        let mut fields = vec![0x82, 0x86, 0x01, 1, b'x', 0x04, u8::try_from(path.len()).unwrap()];
+        fields.extend_from_slice(path.as_bytes());
+        let length = u32::try_from(fields.len()).unwrap().to_be_bytes();
+        // HEADERS with END_STREAM and END_HEADERS.
+        let frame = [&length[1..], &[0x01, 0x05], &stream.to_be_bytes(), &fields];
+        frame.concat()
+    }
+
+    /// RST_STREAM with REFUSED_STREAM.
+    pub(crate) fn refused(stream: u32) -> Vec<u8> {
+        [&[0, 0, 4, 0x03, 0][..], &stream.to_be_bytes(), &[0, 0, 0, 7]].concat()
+    }
+}

@@ -6,7 +6,7 @@ use oasis_service::Limits;
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 
-use super::client::{Client, get};
+use super::client::{Client, get, http2};
 use super::sample::{start, within};
 
 const SHORT: Duration = Duration::from_millis(400);
@@ -100,6 +100,22 @@ async fn a_connection_without_a_byte_is_closed_sooner_than_an_idle_one() {
     server.stop().await;
 }
 
+/// The beginning of HTTP/2 is not a request.
+#[tokio::test]
+async fn an_http2_connection_without_a_request_is_closed_sooner_than_an_idle_one() {
+    let server = start(short_header()).await;
+    let mut idle = Client::connect(server.address).await;
+    idle.send(http2::BEGINNING).await;
+    idle.send(http2::get(1, "/hello")).await;
+    idle.until(b"hello").await;
+    let mut silent = Client::connect(server.address).await;
+    silent.send(http2::BEGINNING).await;
+    silent.end().await;
+    idle.send(http2::get(3, "/health")).await;
+    idle.until(b"sample").await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn connections_that_hold_places_do_not_keep_others_out() {
     let limits = Limits { max_connections: 20, spare_connections: 1, ..Limits::default() };
@@ -126,13 +142,14 @@ async fn a_full_server_still_answers_probes() {
     let server = start(limits).await;
     let first = server.busy_client().await;
 
+    let mut idle = Client::connect(server.address).await;
+    assert_eq!(idle.get("/health").await.status, 200);
+    // A new connection for probes ends the idle one.
     let mut spare = Client::connect(server.address).await;
-    assert_eq!(spare.get("/health").await.status, 200);
     let ready = spare.get("/ready").await;
     assert_eq!((ready.status, &ready.json()["reasons"][0]), (503, &"no connection is free".into()));
 
-    let mut third = Client::connect(server.address).await;
-    assert!(third.end().await.is_empty());
+    assert!(idle.end().await.is_empty());
 
     let reply = spare.get("/hello").await;
     assert_eq!((reply.status, reply.error_code().as_str()), (503, "overloaded"));

@@ -95,8 +95,31 @@ async fn strangers_learn_neither_why_a_service_is_not_ready_nor_its_guarded_metr
     let guess = "authorization: Bearer guess\r\n";
     assert!(!forwarded(&mut client, "/ready", guess).await.body.contains("not yet"));
     assert_eq!(forwarded(&mut client, "/metrics", guess).await.error_code(), "bad_token");
+    assert_eq!(forwarded(&mut client, "/metrics?token=guess", "").await.error_code(), "bad_token");
+    assert_eq!(forwarded(&mut client, "/metrics?x=1", "").await.error_code(), "token_missing");
     let logged = logs::lines_about("stranger-1");
     assert!(logged.iter().any(|line| line["reasons"] == "not yet"), "{logged:?}");
+    server.stop().await;
+}
+
+/// A proxy that passes on `Host` and sets no other header passes on what its client has chosen.
+#[tokio::test]
+async fn only_a_request_to_a_loopback_address_is_local() {
+    let server = start(Limits::default()).await;
+    server.app.is_ready.store(false, Ordering::SeqCst);
+    let mut client = Client::connect(server.address).await;
+    for (host, sees) in [
+        ("localhost:1", true),
+        ("127.0.0.1", true),
+        ("[::1]:1", true),
+        ("203.0.113.9", false),
+        ("192.168.1.7:80", false),
+        ("[2001:db8::1]", false),
+        ("sample.example", false),
+    ] {
+        client.send(format!("GET /ready HTTP/1.1\r\nhost: {host}\r\n\r\n")).await;
+        assert_eq!(client.reply().await.body.contains("not yet"), sees, "{host}");
+    }
     server.stop().await;
 }
 
@@ -110,8 +133,10 @@ async fn metrics_can_have_a_port_of_their_own() {
     let here = get(server.address, "/metrics").await;
     assert_eq!((here.status, here.body.contains("METRICS_PORT")), (404, true));
     assert!(get(address, "/metrics").await.body.contains("http_requests_total{service=\"sample\""));
-    let other = get(address, "/hello").await;
-    assert_eq!((other.status, other.body.contains("only /metrics")), (404, true));
+    for path in ["/hello", "/health", "/ready"] {
+        let other = get(address, path).await;
+        assert_eq!((other.status, other.body.contains("only /metrics")), (404, true), "{path}");
+    }
     server.stop().await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the port is still open");
 }

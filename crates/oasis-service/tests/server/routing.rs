@@ -1,6 +1,6 @@
 //! Tests of methods, paths, probes, errors and protocols.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
@@ -8,7 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use oasis_service::Limits;
 use tokio::net::TcpStream;
 
-use super::client::Client;
+use super::client::{Client, http2 as frames};
 use super::sample::{ECHO_CAP, Running, start, within};
 
 #[tokio::test]
@@ -74,6 +74,27 @@ async fn http2_streams_finish_before_the_server_stops() {
     server.stop().await;
 }
 
+/// A client that does not wait until the server has room for a stream.
+#[tokio::test]
+async fn an_http2_connection_has_at_most_128_streams_at_a_time() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    client.send(frames::BEGINNING).await;
+    for nth in 0..128 {
+        client.send(frames::get(2 * nth + 1, "/slow")).await;
+    }
+    within(server.app.entered.acquire_many(128)).await.unwrap().forget();
+    client.send(frames::get(257, "/hello")).await;
+    client.until(&frames::refused(257)).await;
+    server.app.release.add_permits(1);
+    client.until(b"done").await;
+    client.send(frames::get(259, "/hello")).await;
+    client.until(b"hello").await;
+    server.app.release.add_permits(127);
+    drop(client);
+    server.stop().await;
+}
+
 /// A client that opens ever more streams on a connection gets its refusals after a wait. Other requests of
 /// the connection do not wait, and neither does the shutdown.
 #[tokio::test]
@@ -82,10 +103,12 @@ async fn refusals_of_too_many_streams_are_slow() {
     let mut sender = http2(&server).await;
     let open = within(sender.send_request(request("GET", "/stream", ""))).await.unwrap();
     assert_eq!(open.status(), 200);
+    let begun = Instant::now();
     for _ in 0..16 {
         let refused = within(sender.send_request(request("GET", "/stream", ""))).await.unwrap();
         assert_eq!(refused.status(), 503);
     }
+    assert!(begun.elapsed() < Duration::from_secs(10), "one of the first refusals was late");
     let mut slow = tokio::spawn(sender.send_request(request("GET", "/stream", "")));
     assert_eq!(within(sender.send_request(request("GET", "/hello", ""))).await.unwrap().status(), 200);
     let wait = tokio::time::timeout(Duration::from_secs(1), &mut slow).await;

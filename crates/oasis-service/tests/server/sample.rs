@@ -13,8 +13,8 @@ use hyper::body::Frame;
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 use oasis_service::{
-    ApiError, App, Inside, Limits, Listeners, NotReady, Query, Request, RequestContext, Response, Shutdown,
-    response, serve,
+    ApiError, App, Disclosure, Limits, Listeners, NotReady, Query, Request, RequestContext, Response,
+    Shutdown, response, serve,
 };
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
@@ -39,6 +39,8 @@ pub(crate) struct Sample {
     pub(crate) is_ready: AtomicBool,
     /// The number of readiness checks so far.
     pub(crate) checks: AtomicUsize,
+    /// The number of endless answers so far.
+    pub(crate) opened: AtomicUsize,
     /// Notified when the body of an endless answer, such as `/flood`, is dropped.
     pub(crate) dropped: Arc<Notify>,
     closing: CancellationToken,
@@ -52,6 +54,7 @@ impl Sample {
             gate_ready: AtomicBool::new(false),
             is_ready: AtomicBool::new(true),
             checks: AtomicUsize::new(0),
+            opened: AtomicUsize::new(0),
             dropped: Arc::default(),
             closing: CancellationToken::new(),
         })
@@ -63,6 +66,7 @@ impl Sample {
     }
 
     fn body(&self, kind: Kind) -> Response {
+        self.opened.fetch_add(1, Ordering::SeqCst);
         let dropped = Arc::clone(&self.dropped);
         let closing = Box::pin(self.closing.clone().cancelled_owned());
         Response::new(response::boxed(Endless { kind, closing, dropped, begun: false }))
@@ -106,7 +110,14 @@ impl App for Sample {
                 Err(ApiError::unavailable(code, message, cause).hint("try later"))
             }
             (&Method::GET, "/large") => Ok(Response::new(response::owned(vec![b'x'; LARGE]))),
-            (&Method::GET, "/stream") => Ok(self.body(Kind::UntilClosing)),
+            (&Method::GET, "/stream") => {
+                context.reserve_stream()?;
+                Ok(self.body(Kind::UntilClosing))
+            }
+            (&Method::GET, "/no-stream") => {
+                context.reserve_stream()?;
+                Err(ApiError::not_found())
+            }
             (&Method::GET, "/stubborn") => Ok(self.body(Kind::Forever)),
             (&Method::GET, "/flood") => Ok(self.body(Kind::Flood)),
             _ => Err(ApiError::not_found()),
@@ -121,15 +132,15 @@ impl App for Sample {
         if self.is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err(NotReady::because("not yet")) }
     }
 
-    fn inside(&self, request: &Request) -> Inside {
-        match request.headers().get("authorization").map(HeaderValue::as_bytes) {
-            Some(b"Bearer reader") => Inside::All,
-            Some(_) => Inside::Nothing,
-            None => Inside::Metrics,
+    fn disclosure(&self, request: &Request) -> Disclosure {
+        match (request.headers().get("authorization").map(HeaderValue::as_bytes), request.uri().query()) {
+            (Some(b"Bearer reader"), _) => Disclosure::Full,
+            (None, None) => Disclosure::MetricsOnly,
+            _ => Disclosure::None,
         }
     }
 
-    fn details(&self, _inside: Inside) -> Map<String, Value> {
+    fn details(&self, _disclosure: Disclosure) -> Map<String, Value> {
         // The server must replace this `ok`, because an app must not override the server's `ok`.
         Map::from_iter([
             ("checks".into(), self.checks.load(Ordering::SeqCst).into()),

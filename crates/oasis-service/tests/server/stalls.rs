@@ -1,5 +1,6 @@
 //! Tests of clients that do not read their answers.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -109,20 +110,36 @@ async fn answers_that_are_not_read_do_not_keep_others_out() {
     server.stop().await;
 }
 
+/// The route of `/stream` reserves a place before it opens the stream. The route of `/stubborn` does not.
 #[tokio::test]
 async fn a_connection_has_few_endless_answers() {
-    let server = start(Limits { max_endless: 2, ..Limits::default() }).await;
+    for (path, opened) in [("/stream", 2), ("/stubborn", 3)] {
+        let server = start(Limits { max_endless: 2, ..Limits::default() }).await;
+        let (mut sender, _connection) = pinging(&server).await;
+        let first = get(&mut sender, path).await;
+        let second = get(&mut sender, path).await;
+        let third = get(&mut sender, path).await;
+        assert_eq!([&first, &second, &third].map(|answer| answer.status().as_u16()), [200, 200, 503]);
+        assert_eq!(server.app.opened.load(Ordering::SeqCst), opened, "{path}");
+        let text = third.into_body().collect().await.unwrap().to_bytes();
+        assert!(String::from_utf8_lossy(&text).contains("open another connection"), "{text:?}");
+        drop(first);
+        within(async { while get(&mut sender, path).await.status() != 200 {} }).await;
+        drop((second, sender));
+        server.stop().await;
+    }
+}
+
+/// A request that has reserved a place and then does not get a stream gives the place back.
+#[tokio::test]
+async fn an_answer_that_is_not_a_stream_keeps_no_place() {
+    let server = start(Limits { max_endless: 1, ..Limits::default() }).await;
     let (mut sender, _connection) = pinging(&server).await;
-    let first = get(&mut sender, "/stream").await;
-    let second = get(&mut sender, "/stream").await;
-    let third = get(&mut sender, "/stream").await;
-    assert_eq!([&first, &second, &third].map(|answer| answer.status().as_u16()), [200, 200, 503]);
-    let text = third.into_body().collect().await.unwrap().to_bytes();
-    assert!(String::from_utf8_lossy(&text).contains("open another connection"), "{text:?}");
-    drop(first);
-    within(server.app.dropped.notified()).await;
-    within(async { while get(&mut sender, "/stream").await.status() != 200 {} }).await;
-    drop(second);
+    for _ in 0..3 {
+        assert_eq!(get(&mut sender, "/no-stream").await.status(), 404);
+    }
+    assert_eq!(get(&mut sender, "/stream").await.status(), 200);
+    drop(sender);
     server.stop().await;
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use oasis_identity::Rejection;
-use oasis_service::{ApiError, Inside, Presented, Request, Tokens, bearer};
+use oasis_service::{ApiError, Disclosure, Presented, Request, Tokens, bearer};
 
 use super::callers::{Caller, Callers, in_query};
 use super::not_admitted::NotAdmitted;
@@ -41,13 +41,13 @@ impl Readers {
         }
     }
 
-    /// What the sender of a request may see of the inside of the gateway. Users may read the public stream,
-    /// but do not see the inside.
-    pub(crate) fn inside(&self, request: &Request) -> Inside {
+    /// Which internal details the client may see. Users may read the public stream, but do not see why the
+    /// gateway is not ready.
+    pub(crate) fn disclosure(&self, request: &Request) -> Disclosure {
         match presented(request) {
-            Presented::Token(token) if self.tokens.accept(&token) => Inside::All,
-            _ if self.tokens.is_empty() => Inside::Metrics,
-            _ => Inside::Nothing,
+            Presented::Token(token) if self.tokens.accept(&token) => Disclosure::Full,
+            _ if self.tokens.is_empty() => Disclosure::MetricsOnly,
+            _ => Disclosure::None,
         }
     }
 

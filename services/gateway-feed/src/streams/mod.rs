@@ -21,7 +21,7 @@ pub(crate) mod test_stream;
 use std::sync::Arc;
 
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
-use oasis_service::{ApiError, Response};
+use oasis_service::{ApiError, RequestContext, Response};
 use oasis_store::Update;
 
 use crate::access::Revocations;
@@ -138,11 +138,16 @@ impl Streams {
     /// Answers with a stream if the viewer may read the stream. The status is 200 even if the database is
     /// not available, because an EventSource never reconnects after any other status. In that case, the
     /// stream begins with comments, and ends if it turns out that the viewer may not read.
+    ///
+    /// A stream for which the connection has no place is refused first. So it takes no slot, counts towards
+    /// no limit of the user, and is not in the audit log.
     pub(crate) async fn open<S: Stream>(
         &self,
         topics: &Arc<Topics<S>>,
         request: StreamRequest<S>,
+        context: &RequestContext,
     ) -> Result<Response, ApiError> {
+        context.reserve_stream()?;
         let opening = Opening { topics: topics.clone(), ends: self.hub.ends.clone(), request };
         let mut answer = Response::new(opening.body().await?);
         let headers = answer.headers_mut();

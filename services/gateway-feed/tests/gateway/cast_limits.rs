@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
+use http_body_util::Empty;
 use hyper::StatusCode;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
 use crate::casts::{CASTS, Reader, change, open, read};
 use crate::client::{Feed, send};
@@ -113,6 +118,39 @@ async fn connections_of_a_minute_are_limited_by_the_kind_of_the_credential() {
     for gateway in gateways {
         gateway.stop().await;
     }
+}
+
+/// A stream that its connection may not have is refused before it is opened. It counts towards no limit of
+/// the user, and the audit log has no row for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_that_a_connection_may_not_have_are_not_opened() {
+    let db = database().await;
+    let gateway =
+        Gateway::start(&db.url, &["--jwt-secret", SECRET, "--max-streams-per-connection", "1"]).await;
+    ready(std::slice::from_ref(&gateway)).await;
+    let anns = token("ann", 600);
+    let socket = TcpStream::connect(gateway.address).await.unwrap();
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection);
+    let mut first = None;
+    for nth in 0..6 {
+        let request = hyper::Request::get(format!("http://{}{CASTS}/events", gateway.address))
+            .header("authorization", format!("Bearer {anns}"))
+            .body(Empty::<Bytes>::new())
+            .unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), if nth == 0 { 200 } else { 503 });
+        first = first.or(Some(answer));
+    }
+    let other = follow(&gateway, "/events", &anns).await.unwrap();
+    let left: u32 = other.headers["x-ratelimit-remaining"].to_str().unwrap().parse().unwrap();
+    assert!(left >= 98, "{left}");
+    drop((first, sender, other));
+    gateway.stop().await;
+    let actions: Vec<String> = audit(&db.url).await.into_iter().map(|(action, _)| action).collect();
+    let of = |what: &str| actions.iter().filter(|action| action.ends_with(what)).count();
+    assert_eq!((of("_opened"), of("_closed"), actions.len()), (2, 2, 4), "{actions:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

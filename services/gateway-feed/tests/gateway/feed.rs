@@ -246,11 +246,18 @@ async fn if_read_tokens_are_set_every_way_to_read_requires_a_token() {
     Feed::open(gateway.address, "?token=s3cret", &[]).await.connected().await;
     // A request that a proxy forwarded does not come from this machine.
     let forwarded = ("x-forwarded-for", "203.0.113.9");
-    for (authorization, status) in [(None, 401), (Some("Bearer no"), 401), (Some("Bearer s3cret"), 200)] {
+    for (query, authorization, code) in [
+        ("", None, Some("token_missing")),
+        ("", Some("Bearer no"), Some("bad_token")),
+        ("", Some("Bearer s3cret"), None),
+        ("?token=no", None, Some("bad_token")),
+        ("?token=s3cret", None, None),
+    ] {
         let headers: Vec<_> =
             authorization.map(|value| ("authorization", value)).into_iter().chain([forwarded]).collect();
-        let metrics = send(gateway.address, "GET", "/metrics", &headers, "").await;
-        assert_eq!(metrics.status, status, "{authorization:?}");
+        let metrics = send(gateway.address, "GET", &format!("/metrics{query}"), &headers, "").await;
+        let refused = (metrics.status == 401).then(|| metrics.error().0);
+        assert_eq!(refused.as_deref(), code, "{query} {authorization:?}");
     }
     gateway.stop().await;
 }
