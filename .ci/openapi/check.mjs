@@ -1,7 +1,7 @@
 // Checks the descriptions in openapi/: Spectral with the rules in .spectral.yaml, the files that are
 // generated from them, and changes that would break clients of the last tag. The generated files are the page
 // that the gateway serves at /docs, the description of the streams, and the types of the client. `--write`
-// writes them anew.
+// generates them again.
 //
 // Usage: node .ci/openapi/check.mjs [--write]
 

@@ -1237,8 +1237,8 @@ export interface components {
             ref?: unknown;
         };
         /**
-         * @description An event of the agents' form. No value costs the event: a value that does not fit is left out or
-         *     replaced, and `meta` keeps it. The event has at most 1 MiB.
+         * @description An event of the agents' form. No value causes the event to be refused: a value that does not fit is
+         *     left out or replaced, and `meta` keeps it. The event has at most 1 MiB.
          *
          *     The event `heartbeat` with `metadata.agent_role` or `metadata.agent_crew` is stored as a ping of an
          *     agent: source `agent.ping`, kind `ping`, status `in_progress` with a task and `info` without one.
@@ -1268,10 +1268,10 @@ export interface components {
             [key: string]: unknown;
         };
         /**
-         * @description An event of the telemetry form. It has one of `type`, `event_type` and `topic`. No value costs the
-         *     event: a value that does not fit is left out or replaced, and `meta` keeps it. The event has at most
-         *     1 MiB. All other fields become `meta`. If two fields have the same name in `meta`, the field of the
-         *     payload gets the prefix `payload.`.
+         * @description An event of the telemetry form. It has one of `type`, `event_type` and `topic`. No value causes the
+         *     event to be refused: a value that does not fit is left out or replaced, and `meta` keeps it. The
+         *     event has at most 1 MiB. All other fields become `meta`. If two fields have the same name in `meta`,
+         *     the field of the payload gets the prefix `payload.`.
          */
         TelemetryEvent: ({
             /** @description The kind. It becomes lower case, and other characters become `_`. */

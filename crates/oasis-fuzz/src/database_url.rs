@@ -19,7 +19,7 @@ pub fn database_url(data: &[u8]) {
     if let Some(rest) = text.strip_prefix("postgres://") {
         assert_eq!(check(&format!("postgresql://{rest}")), place);
     }
-    // No message shows the password, also if the URL is malformed.
+    // No message shows the password, even if the URL is malformed.
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     for rest in [rest, rest.rsplit_once('@').map_or(rest, |(_, host)| host)] {
         for between in ["@", "", "/", "?", ":", "%", "@["] {

@@ -82,7 +82,7 @@ pub(super) struct NewNames {
     pub(super) old_name: Option<String>,
     /// The new name of the file.
     pub(super) new_file: Option<String>,
-    /// The new value of `name:`, also if there was none.
+    /// The new value of `name:`, even if there was none.
     pub(super) new_name: Option<String>,
     /// Whether a `run-name:` is missing.
     pub(super) lacks_run_name: bool,

@@ -15,7 +15,7 @@ use super::boolean::parse_boolean;
 ///   blank secret does not: somebody meant to set it, and without it the service could be open to everyone.
 /// - A boolean may be written as `1`, `yes` or `on` (see [`parse_boolean`]).
 /// - `--help` never shows the value of a variable, because the value may be a secret.
-/// - `--help` has at most 80 columns, also if the output is not a terminal.
+/// - `--help` has at most 80 columns, even if the output is not a terminal.
 /// - An error about a flag also names the flag's variable. If the flag is declared with `hide_env_values`,
 ///   the error hides the value.
 ///

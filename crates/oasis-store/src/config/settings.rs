@@ -63,7 +63,8 @@ pub(super) fn tls(parts: &Parts) -> Result<(SslMode, TlsSettings), UrlError> {
         None | Some("allow" | "prefer") if roots.is_none() => (SslMode::Prefer, Verify::Nothing),
         Some("require") if roots.is_none() => (SslMode::Require, Verify::Nothing),
         None | Some("allow" | "prefer") => (SslMode::Prefer, Verify::Authority),
-        // Every public authority could otherwise sign a certificate for somebody in between.
+        // With the system's authorities, `verify-ca` would accept a certificate for any name. So an attacker
+        // on the network could impersonate the server.
         Some("verify-ca") if roots.is_none() => {
             let why = "verify-ca needs sslrootcert=PATH; to trust the system's certificates, use verify-full";
             return Err(UrlError::parameter("sslmode", why));

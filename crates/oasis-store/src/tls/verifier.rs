@@ -83,7 +83,7 @@ impl ServerCertVerifier for Verifier {
             Authorities::System(authorities) => Ok(authorities.clone()),
             Authorities::Named(named) => {
                 // As in libpq, `sslrootcert` can name the server's certificate itself, even if that is the
-                // certificate of an authority: `openssl req -x509` makes such ones.
+                // certificate of an authority: `openssl req -x509` makes such certificates.
                 if let Some(own) = named.iter().find(|one| one.certificate == *end_entity) {
                     let parsed = ParsedCertificate::try_from(end_entity)?;
                     own.check_dates(now)?;

@@ -185,7 +185,8 @@ async fn a_chain_of_authorities_and_a_self_signed_certificate_are_verified() {
         }
     }
 
-    // A certificate that signed itself may also be that of an authority: `openssl req -x509` makes such ones.
+    // A self-signed certificate may also be that of an authority. `openssl req -x509` makes such
+    // certificates.
     for is_authority in [false, true] {
         let sign = |names: &[&str], until: i32| {
             let mut params = params("localhost", names);

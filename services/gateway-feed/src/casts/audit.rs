@@ -1,7 +1,7 @@
 //! The audit log: who followed casts, for how long, and why it ended; and which requests were refused.
 //!
 //! A task appends the rows in batches, so no stream waits for them. Each stream has one row for its beginning
-//! and one for its end. The dedup keys store each of them once, also if another gateway has reported the
+//! and one for its end. The dedup keys store each of them once, even if another gateway has reported the
 //! stream as lost. Before the gateway ends, it appends all rows.
 
 use std::mem::take;

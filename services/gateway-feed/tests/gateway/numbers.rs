@@ -58,7 +58,7 @@ async fn a_number_keeps_all_its_digits_in_every_form() {
     gateway.stop().await;
 }
 
-/// `meta` is shown as PostgreSQL prints it, also if an address in it is withheld.
+/// `meta` is shown as PostgreSQL prints it, even if an address in it is withheld.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_numbers_of_an_array_of_events_keep_their_digits_next_to_a_withheld_address() {
     let db = database().await;
