@@ -292,6 +292,8 @@ export interface components {
             reasons?: string[];
             /** @description Why `gateway-feed` polls the table. Without this field, notifications of the database wake it. */
             polls?: string;
+            /** @description What is full in `gateway-feed`: the list of agents, or a private stream. The gateway can still be ready. Only clients that see the reasons get this field. */
+            full?: string[];
             /**
              * Format: date-time
              * @description When the last good poll of this `deploy-watcher` ended. Null before the first one.

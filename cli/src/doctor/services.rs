@@ -10,6 +10,9 @@ use super::http::{self, Reply};
 use super::report::{Check, Finding};
 use super::setup::Address;
 
+/// What to do about a gateway that is full.
+const FULL: &str = "docs/security.md, section Bounds, says what gives way";
+
 /// A service, and its answer to `/ready`.
 pub(super) struct Service<'a> {
     check: Check,
@@ -79,7 +82,7 @@ fn ready(check: Check, base: &Base, reply: &Reply) -> Vec<Finding> {
     if reply.status == StatusCode::OK {
         // Only deploy-watcher has `last_failure`, and only gateway-feed has `polls`.
         let [failure, polls] = ["last_failure", "polls"].map(|field| reply.json[field].as_str());
-        return vec![match (failure, polls) {
+        let mut findings = vec![match (failure, polls) {
             (Some(code), _) => Finding::warning(
                 check,
                 format!("ready at {base}, but its last poll failed: {code}"),
@@ -92,6 +95,10 @@ fn ready(check: Check, base: &Base, reply: &Reply) -> Vec<Finding> {
             ),
             (None, None) => Finding::ok(check, format!("ready at {base}")),
         }];
+        // A gateway that is full for agents, or for clients of a private stream, still serves the ticker.
+        let full = reply.json["full"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        findings.extend(full.map(|what| Finding::warning(check, format!("full: {what}"), FULL)));
+        return findings;
     }
     let reasons = reply.json["reasons"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut reasons: Vec<&str> = reasons.iter().filter_map(Value::as_str).collect();
@@ -166,6 +173,16 @@ mod tests {
         let finding = &service.findings()[0];
         assert_eq!(finding.verdict, Verdict::Warning);
         assert!(finding.message.ends_with("every 2 s: the server refuses LISTEN (standby)"), "{finding:?}");
+    }
+
+    #[test]
+    fn a_gateway_that_is_ready_but_full_says_what_is_full() {
+        let address = Address::Required("http://h:8082".parse().unwrap());
+        let json = json!({ "service": "deploy-watcher", "full": ["too many agents", "too many clients"] });
+        let full = found(&address, Ok((StatusCode::OK, json)));
+        let warning = |text: &str| (Verdict::Warning, text.to_owned());
+        assert_eq!(full[0], (Verdict::Ok, "ready at http://h:8082".to_owned()));
+        assert_eq!(full[1..], [warning("full: too many agents"), warning("full: too many clients")]);
     }
 
     #[test]

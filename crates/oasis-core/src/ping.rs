@@ -23,6 +23,10 @@ pub const BACK: &str = "ping.back";
 /// The entry of `meta` that marks a ping which only repeats the agent's previous ping.
 pub const REPEAT: &str = "repeat";
 
+/// Stands for the name of a limited token without a name. The gateway writes `-/` before the instance of each
+/// ping of such a token. No token has this name.
+pub const NO_NAME: &str = "-";
+
 /// The sender of a ping: one run of one agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pinger {
@@ -84,9 +88,12 @@ pub fn interval(meta: &Map<String, Value>) -> Option<Duration> {
     Some(Duration::from_secs_f64(seconds.clamp(1.0, 3_600.0)))
 }
 
-/// The name of the token with which a ping was sent; empty if it has none.
+/// The name of the token with which a ping was sent. It is [`NO_NAME`] for a limited token without a name,
+/// and empty for other senders without a name.
 pub fn via(meta: &Map<String, Value>) -> &str {
-    meta.get(VIA).and_then(Value::as_str).unwrap_or_default()
+    let text = |name: &str| meta.get(name).and_then(Value::as_str);
+    let is_limited = || text(INSTANCE)?.strip_prefix(NO_NAME)?.strip_prefix('/').map(|_| NO_NAME);
+    text(VIA).or_else(is_limited).unwrap_or_default()
 }
 
 /// Whether a ping only repeats the agent's previous ping.
@@ -124,6 +131,19 @@ mod tests {
         assert_eq!((pinger.agent.as_str(), pinger.instance.as_str()), ("PLANNER", "PLANNER"));
         assert_eq!((pinger.role, pinger.pid), (None, None));
         assert_eq!(Pinger::read(&of(json!({ "agent": "a" })), "X").instance, "a");
+    }
+
+    #[test]
+    fn limited_tokens_without_a_name_are_a_sender_of_their_own() {
+        for (meta, expected) in [
+            (json!({ "via": "ci", "instance": "-/i" }), "ci"),
+            (json!({ "instance": "-/i" }), "-"),
+            (json!({ "instance": "-i" }), ""),
+            (json!({ "instance": "i", "agent": "-/a" }), ""),
+            (json!({}), ""),
+        ] {
+            assert_eq!(via(&of(meta.clone())), expected, "{meta}");
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct AgentEvent {
 /// One run of one agent, and the events of this run that have been read so far.
 struct Instance {
     /// 0 if the next ping is expected. 1 if the instance stopped or is lost. 2 if the instance promises no
-    /// next ping. If there are too many instances, the instances with the highest numbers are dropped first.
+    /// next ping.
     ended: i32,
     events: Vec<AgentEvent>,
 }
@@ -63,7 +63,21 @@ impl Instance {
         events.filter(|event| event.kind.as_str() == ping::PING).max_by_key(|event| event.id)
     }
 
-    /// The token with which the last ping was sent; empty if it has no name.
+    /// In which order the instances of a token are dropped; those with the highest numbers go first. An
+    /// instance that has pinged only once goes before one that pings regularly.
+    fn turn(&self) -> i32 {
+        let mut pings = self.events.iter().filter(|found| found.event.kind.as_str() == ping::PING);
+        let (first, second) = (pings.next(), pings.next());
+        let repeats = first
+            .and_then(|found| found.event.meta.as_ref())
+            .is_some_and(|meta| ping::is_repeat(meta.as_map()));
+        match self.ended {
+            0 if repeats || second.is_some() => 0,
+            ended => ended + 1,
+        }
+    }
+
+    /// The name of the token with which the last ping was sent, see [`ping::via`].
     fn via(&self) -> String {
         let meta = self.last_ping().and_then(|ping| ping.meta.as_ref());
         meta.map_or_else(String::new, |meta| ping::via(meta.as_map()).to_owned())
@@ -77,9 +91,9 @@ impl Store {
     ///
     /// Instances without a ping are left out. Instances that stopped, are lost, or promise no next ping are
     /// left out unless their latest event was recorded within the last [`ENDED_AGENTS_STAY`]. If there are
-    /// more than [`MOST_AGENTS`] instances, the surplus is dropped: first instances that promise no next
-    /// ping, then instances that stopped or are lost, then the rest. In each group, the tokens (`meta.via`)
-    /// with the most instances lose theirs first, and of a token, those that pinged longest ago.
+    /// more than [`MOST_AGENTS`] instances, the tokens ([`ping::via`]) with the most instances lose some:
+    /// first instances that promise no next ping, then instances that stopped or are lost, then those that
+    /// have pinged only once, then the rest. Of these, those that pinged longest ago go first.
     ///
     /// # Errors
     /// When the database can't be reached or does not answer in time.
@@ -224,18 +238,18 @@ fn within_limit(found: BTreeMap<String, Instance>) -> BTreeMap<String, Instance>
         return found;
     }
     let mut all: Vec<(String, Instance)> = found.into_iter().collect();
-    all.sort_by_key(|(_, one)| (one.ended, Reverse(one.last_ping().map(|ping| ping.id))));
-    // The newest instance of each token comes first, then the second newest of each, and so on.
-    let mut ranks: HashMap<(i32, String), usize> = HashMap::new();
+    all.sort_by_key(|(_, one)| (one.turn(), Reverse(one.last_ping().map(|ping| ping.id))));
+    // The instance of each token that is dropped last comes first, then the second one of each, and so on.
+    let mut ranks: HashMap<String, usize> = HashMap::new();
     let mut ranked: Vec<_> = all
         .into_iter()
         .map(|(name, one)| {
-            let rank = ranks.entry((one.ended, one.via())).or_default();
+            let rank = ranks.entry(one.via()).or_default();
             *rank += 1;
-            ((one.ended, *rank), (name, one))
+            (*rank, (name, one))
         })
         .collect();
-    ranked.sort_by_key(|(place, _)| *place);
+    ranked.sort_by_key(|(rank, _)| *rank);
     ranked.truncate(MOST_AGENTS);
     ranked.into_iter().map(|(_, instance)| instance).collect()
 }

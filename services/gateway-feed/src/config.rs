@@ -28,8 +28,8 @@ pub struct Config {
     pub database: DatabaseArgs,
 
     /// Comma-separated tokens; a client needs one of the tokens, a valid JSON Web Token or an API key to
-    /// read. Without this setting, everyone may read, and e-mail addresses in meta and in the list of agents
-    /// are hidden
+    /// read. Without this setting, everyone may read, and e-mail addresses in meta, in links, in the list of
+    /// agents and in the canon's report are withheld
     #[arg(
         long,
         env = "READ_TOKENS",
@@ -56,8 +56,8 @@ pub struct Config {
           default_missing_value = "true", action = clap::ArgAction::Set)]
     pub ingest_anonymous: bool,
 
-    /// Comma-separated origins, such as https://app.example; pages of these origins may use rooms with a
-    /// session cookie
+    /// Comma-separated origins, such as https://app.example; pages of these origins may use rooms, resource
+    /// events, casts and the audit log with a session cookie
     #[arg(long, env = "CORS_ORIGINS", value_name = "LIST", default_value = "", hide_default_value = true)]
     pub cors_origins: Origins,
 
@@ -71,8 +71,8 @@ pub struct Config {
     #[command(flatten)]
     pub identity: IdentityArgs,
 
-    /// The maximum number of clients that may follow the feed at the same time; the same number may follow
-    /// rooms
+    /// The maximum number of clients that may follow the feed at the same time; the same limit applies
+    /// separately to rooms, resource events and casts
     #[arg(long, env = "MAX_SUBSCRIBERS", value_name = "N", default_value_t = 18_000)]
     pub max_subscribers: usize,
 

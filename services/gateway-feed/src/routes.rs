@@ -67,6 +67,14 @@ pub(crate) struct Gateway {
     pub(crate) test_stream: bool,
 }
 
+/// What `/ready` says while there are too many agents.
+const FULL_AGENTS: &str = "there are too many agents, so new agents of a token with many are not watched";
+
+/// What `/ready` says while a stream has as many clients as it accepts.
+fn full_stream(stream: &str) -> String {
+    format!("as many clients as MAX_SUBSCRIBERS allows follow {stream}")
+}
+
 impl App for Gateway {
     const NAME: &'static str = config::NAME;
 
@@ -148,12 +156,11 @@ impl App for Gateway {
         if reasons.is_empty() {
             reasons.extend(self.streams.trouble().map(|why| format!("cannot read the table: {why}")));
         }
-        if self.agents.are_full() {
-            reasons.push("there are too many agents, so new agents are not watched".to_owned());
+        // A load balancer should send new clients of the ticker to another gateway. Other parts that are full
+        // must not keep clients of the ticker away, see `details`.
+        if self.streams.ticker_is_full() {
+            reasons.push(full_stream("the ticker"));
         }
-        let full = self.streams.full();
-        reasons
-            .extend(full.map(|stream| format!("as many clients as MAX_SUBSCRIBERS allows follow {stream}")));
         if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
     }
 
@@ -169,7 +176,17 @@ impl App for Gateway {
                 "notifications of the database do not work".to_owned()
             }
         });
-        why.map(|why| ("polls".to_owned(), why.into())).into_iter().collect()
+        let mut details: Map<String, Value> =
+            why.map(|why| ("polls".to_owned(), why.into())).into_iter().collect();
+        if disclosure == Disclosure::Full {
+            let agents = self.agents.are_full().then(|| FULL_AGENTS.to_owned());
+            let full: Vec<String> =
+                agents.into_iter().chain(self.streams.full_private().map(full_stream)).collect();
+            if !full.is_empty() {
+                details.insert("full".to_owned(), full.into());
+            }
+        }
+        details
     }
 
     fn closing(&self) {

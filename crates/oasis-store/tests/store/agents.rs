@@ -152,6 +152,21 @@ async fn the_token_with_the_most_instances_loses_its_oldest() {
     assert_eq!(ids(&read), (1..=1_000).chain(4_001..=13_000).collect::<Vec<_>>());
 }
 
+/// Nor do they keep out those that have ended, promise no next ping or pinged once. A gateway that runs
+/// forgets agents in the same order.
+#[tokio::test]
+async fn a_token_keeps_its_share_of_instances_of_every_kind() {
+    let db = database().await;
+    let sql = client(&db.url).await;
+    let mine = "'instance', 'mine/' || n, 'interval', CASE n WHEN 1 THEN 0 ELSE 60 END, 'via', 'mine'";
+    fill(&sql, 3, "CASE n WHEN 2 THEN 'success' ELSE 'info' END", mine).await;
+    let hostile = "'instance', 'hostile/' || n, 'interval', 60, 'via', 'hostile'";
+    fill(&sql, 12_000, "'info'", &format!("{hostile}, 'repeat', n <= 1000")).await;
+    let read = store(&db.url).agents().await.unwrap();
+    // Those that repeat a ping are regular agents.
+    assert_eq!(ids(&read), (1..=1_003).chain(3_007..=12_003).collect::<Vec<_>>());
+}
+
 /// Only the last events of each instance are read, even if the instance has sent thousands of pings.
 #[tokio::test]
 async fn a_long_history_of_pings_is_not_read() {

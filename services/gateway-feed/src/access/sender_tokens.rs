@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use oasis_core::Source;
+use oasis_core::ping::NO_NAME;
 use oasis_service::{BadList, Secret, Tokens, auth};
 use ring::digest::{SHA256, digest};
 
@@ -158,6 +159,11 @@ fn token(item: &str) -> Result<(&str, Grant), &'static str> {
         // An `=` at the end is the padding of a token in base64.
         Some(_) | None => (None, front),
     };
+    if name == Some(NO_NAME) {
+        return Err(
+            "has the name `-`, which stands for all limited tokens without a name: choose another name",
+        );
+    }
     if name.is_some_and(|name| !is_name(name)) {
         return Err("has a bad name before the `=`: expected 1 to 20 letters, digits and . _ -");
     }
@@ -175,7 +181,7 @@ fn token(item: &str) -> Result<(&str, Grant), &'static str> {
         "has an unknown source after the `:`: expected oasis.events, github.actions, gcp.deploy, agent.ping, \
          rooms, resources or casts, joined with `+`"
     })?;
-    let owner = owned.clone().unwrap_or_else(|| hashed(token));
+    let owner = owned.clone().unwrap_or_else(|| short_hash(token));
     Ok((token, Grant { name: owned, scope: Scope::Only { owner, sources, streams } }))
 }
 
@@ -184,9 +190,9 @@ fn is_name(name: &str) -> bool {
     (1..=MOST_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits)
 }
 
-/// The owner of a token without a name: a part of the token's hash.
-fn hashed(token: &str) -> String {
-    let digest = digest(&SHA256, token.as_bytes());
+/// A part of the hash of a text. It is the owner of a token without a name.
+pub(super) fn short_hash(text: &str) -> String {
+    let digest = digest(&SHA256, text.as_bytes());
     digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -296,6 +302,8 @@ mod tests {
             "ok,name==",
             "ok,a b=hunter2",
             "ok,=hunter2",
+            "ok,-=hunter2",
+            "ok, - = hunter2:agent.ping",
             "ok,n=hunter2:agent.ping,hunter2",
             "ok,n=hunter2,hunter2",
         ] {

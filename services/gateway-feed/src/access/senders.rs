@@ -4,13 +4,13 @@
 use std::net::IpAddr;
 
 use hyper::HeaderMap;
-use oasis_core::ping::Pinger;
+use oasis_core::ping::{NO_NAME, Pinger};
 use oasis_core::{DedupKey, INSTANCE, Invalid, Meta, NewEvent, Source, VIA};
 use oasis_service::{ApiError, Presented, bearer, network};
 use serde_json::{Map, Value};
 
 use super::addresses::client_address;
-use super::sender_tokens::{Grant, PrivateStream, Scope, SenderTokens};
+use super::sender_tokens::{Grant, PrivateStream, Scope, SenderTokens, short_hash};
 
 /// Anyone may send without a token, and has no name.
 const ANYONE: &Grant = &Grant { name: None, scope: Scope::All };
@@ -172,8 +172,8 @@ impl<'a> Sender<'a> {
         }
         if owns_agent {
             let instance = Pinger::read(&meta, new.event.module.as_str()).instance;
-            let space = name.as_deref().unwrap_or("-");
-            meta.insert(INSTANCE.to_owned(), format!("{space}/{instance}").into());
+            let name = name.as_deref().unwrap_or(NO_NAME);
+            meta.insert(INSTANCE.to_owned(), owned_instance(name, &instance).into());
         }
         if let Some(name) = name {
             meta.insert(VIA.to_owned(), name.as_str().into());
@@ -210,5 +210,116 @@ impl<'a> Sender<'a> {
             Ok(event)
         };
         events.into_iter().enumerate().map(own).collect()
+    }
+}
+
+/// The instance of an agent that belongs to a limited token. Readers of a ping cut its instance, so the end
+/// of a long instance becomes a part of its hash. Otherwise, two instances that differ only at the end would
+/// become one.
+fn owned_instance(name: &str, instance: &str) -> String {
+    let whole = format!("{name}/{instance}");
+    if whole.len() <= Pinger::MAX_INSTANCE {
+        return whole;
+    }
+    let hash = short_hash(instance);
+    let end = whole.floor_char_boundary(Pinger::MAX_INSTANCE - hash.len() - 1);
+    format!("{}~{hash}", &whole[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Arc;
+
+    use hyper::header::{AUTHORIZATION, HeaderValue};
+    use jiff::Timestamp;
+    use oasis_core::ping::PING;
+    use oasis_core::{Channel, Event, Kind, Module, Status, Ts};
+
+    use super::super::callers::Caller;
+    use super::super::limits::Limits;
+    use super::super::viewer::{Credential, Viewer};
+    use super::*;
+
+    fn headers(name: hyper::header::HeaderName, value: &str) -> HeaderMap {
+        [(name, HeaderValue::from_str(value).unwrap())].into_iter().collect()
+    }
+
+    #[test]
+    fn each_token_each_user_and_each_network_has_a_lane_of_its_own() {
+        let tokens = "all,ci=a:agent.ping,ci=b:agent.ping,c:rooms".parse().unwrap();
+        let senders = Senders::new(tokens, false, 0);
+        let token = |token: &str, address: &str| {
+            let headers = headers(AUTHORIZATION, &format!("Bearer {token}"));
+            Caller::Service(senders.admit(&headers, address.parse().unwrap()).unwrap())
+        };
+        let anyone = Senders::new("".parse().unwrap(), true, 1);
+        let network = |address: &str| {
+            let headers = headers("x-forwarded-for".parse().unwrap(), address);
+            Caller::Service(anyone.admit(&headers, "10.0.0.1".parse().unwrap()).unwrap())
+        };
+        let user = |user: &str| {
+            Caller::Viewer(Arc::new(Viewer {
+                user: user.into(),
+                credential: Credential::Token(None),
+                issued: None,
+                expires: None,
+                limits: Limits::default(),
+                is_admin: false,
+            }))
+        };
+        let callers = [
+            token("all", "192.0.2.1"),
+            token("a", "192.0.2.1"),
+            token("b", "192.0.2.1"),
+            token("c", "192.0.2.1"),
+            user("ann"),
+            user("bob"),
+            user("1"),
+            network("192.0.2.1"),
+            network("192.0.2.2"),
+            network("2001:db8:0:1::1"),
+            network("2001:db8:0:2::1"),
+        ];
+        let lanes: HashSet<Lane<'_>> = callers.iter().map(Caller::lane).collect();
+        assert_eq!(lanes.len(), callers.len(), "{lanes:?}");
+        for (one, other) in [
+            (token("a", "192.0.2.1"), token("a", "192.0.2.2")),
+            (user("ann"), user("ann")),
+            (network("2001:db8:0:1::1"), network("2001:db8:0:1:2:3:4:5")),
+        ] {
+            assert_eq!(one.lane(), other.lane());
+        }
+    }
+
+    #[test]
+    fn long_instances_of_a_limited_token_that_differ_only_at_the_end_stay_different() {
+        let senders = Senders::new("a-very-long-name.1=t:agent.ping".parse().unwrap(), false, 0);
+        let sender =
+            senders.admit(&headers(AUTHORIZATION, "Bearer t"), "192.0.2.1".parse().unwrap()).unwrap();
+        let signed = |instance: &str| {
+            let event = Event {
+                ts: Ts::clamped(Timestamp::UNIX_EPOCH),
+                task: "IDLE".parse().unwrap(),
+                layer_hint: None,
+                module: Module::parse("PLANNER").unwrap(),
+                source: Source::AgentPing,
+                kind: Kind::parse(PING).unwrap(),
+                status: Status::Info,
+                link: None,
+            };
+            let meta = Meta::default().with(INSTANCE, Some(instance));
+            let new = NewEvent { event, channel: Channel::devhub(), meta, dedup_key: None };
+            let signed = sender.sign(new).unwrap();
+            let stored = signed.meta.as_map()[INSTANCE].as_str().unwrap().to_owned();
+            assert_eq!(Pinger::read(signed.meta.as_map(), "PLANNER").instance, stored, "it is not cut");
+            stored
+        };
+        assert_eq!(signed("build-7:42"), "a-very-long-name.1/build-7:42");
+        for long in ["i".repeat(199), "\u{e9}".repeat(99)] {
+            let [one, other] = ["1", "2"].map(|end| signed(&format!("{long}{end}")));
+            assert_ne!(one, other);
+            assert!(one.starts_with("a-very-long-name.1/") && one.len() > 190, "{one}");
+        }
     }
 }

@@ -17,6 +17,19 @@ const LATE_AFTER: f64 = 1.5;
 /// A gateway reports an agent as lost after this many of its intervals without a ping.
 const MISSED_AFTER: f64 = 2.5;
 
+/// In which order the agents of a token are forgotten if there are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Turn {
+    /// The agent promises no next ping.
+    PromisesNone,
+    /// The agent stopped or is lost.
+    Ended,
+    /// The agent has pinged only once.
+    PingedOnce,
+    /// The agent pings regularly.
+    Regular,
+}
+
 /// One run of an agent.
 #[derive(Debug)]
 pub(super) struct Agent {
@@ -101,15 +114,16 @@ impl Agent {
         self.ping.interval.is_none() || self.ping.stopped() || self.loss().is_some()
     }
 
-    /// In which order agents are forgotten if there are too many: first those that promise no next ping, then
-    /// those that have ended, and then those that have pinged only once. `None` for an agent that pings
-    /// regularly.
-    pub(super) fn forgotten_in_turn(&self) -> Option<u8> {
-        let has_ended = self.ping.stopped() || self.loss().is_some();
-        match self.ping.interval {
-            None if !has_ended => Some(0),
-            _ if has_ended => Some(1),
-            _ => (!self.is_regular).then_some(2),
+    /// When the agent is forgotten if there are too many.
+    pub(super) fn turn(&self) -> Turn {
+        if self.ping.stopped() || self.loss().is_some() {
+            Turn::Ended
+        } else if self.ping.interval.is_none() {
+            Turn::PromisesNone
+        } else if self.is_regular {
+            Turn::Regular
+        } else {
+            Turn::PingedOnce
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) struct Observation {
     pub(super) id: i64,
     pub(super) report: Report,
     pub(super) who: Pinger,
-    /// The name of the token with which the event was sent; empty if it has none.
+    /// The name of the token with which the event was sent, see [`ping::via`].
     pub(super) via: String,
     pub(super) ts: Ts,
     pub(super) task: Task,

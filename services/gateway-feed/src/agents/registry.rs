@@ -13,7 +13,7 @@ use std::time::Duration;
 use oasis_core::Ts;
 use oasis_store::ENDED_AGENTS_STAY;
 
-use super::agent::Agent;
+use super::agent::{Agent, Turn};
 use super::notice::Notice;
 use super::observation::{Observation, Report};
 use super::pace::BELIEVED;
@@ -21,7 +21,7 @@ use super::state::State;
 
 /// The maximum number of observations that are kept until [`Registry::seed`] is called.
 const MOST_PENDING: usize = 50_000;
-/// How long the registry counts as full after it found no agent to forget.
+/// How long the registry counts as full after it found no agents to forget, or only few.
 const FULL: Duration = Duration::from_secs(1);
 /// For how many tokens the registry remembers that it is full.
 const MOST_FULL: usize = 1_000;
@@ -122,61 +122,67 @@ impl Registry {
         if observation.report != Report::Ping {
             return;
         }
-        if self.agents.len() >= self.most && !self.make_room(&observation.via, now) {
+        let agent = Agent::new(observation, now, reported_at);
+        if self.agents.len() >= self.most && !self.make_room_for(&agent, now) {
             self.turned_away += 1;
             return;
         }
-        self.agents.insert(observation.who.instance.clone(), Agent::new(observation, now, reported_at));
+        self.agents.insert(agent.ping.who.instance.clone(), agent);
     }
 
-    /// Forgets some agents (see [`Agent::forgotten_in_turn`]), so that there is room for an agent of the
-    /// token `via`. Of the agents of the same turn, those that pinged longest ago are forgotten first, up to
-    /// a tenth of `most` at a time. If all agents ping regularly, the token with the most agents gives way to
-    /// a token with fewer. Returns whether there is room now.
-    fn make_room(&mut self, via: &str, now: Duration) -> bool {
+    /// Forgets some agents of the token that has the most, so that there is room for the agent `new`, which
+    /// counts as an agent of its token. So no token takes more than its share from the others. Of the agents
+    /// of that token, those with the first [`Turn`] go, and of these, the ones that pinged longest ago, up to
+    /// a tenth of `most` at a time. Returns whether there is room now. `Store::agents` chooses in the same
+    /// order, so a gateway that starts keeps the same agents.
+    fn make_room_for(&mut self, new: &Agent, now: Duration) -> bool {
+        let via = new.ping.via.as_str();
         if self.full_until.get(via).is_some_and(|until| now < *until) {
             return false;
         }
-        let in_turn = |(instance, agent): (&String, &Agent)| {
-            Some((agent.forgotten_in_turn()?, agent.ping.id, instance.clone()))
-        };
-        let mut found: Vec<(u8, i64, String)> = self.agents.iter().filter_map(in_turn).collect();
-        found.sort_unstable();
-        let Some((first, ..)) = found.first() else { return self.make_room_of_others(via, now) };
-        let same_turn = found.iter().take_while(|(turn, ..)| turn == first);
-        for (_, _, instance) in same_turn.take((self.most / 10).max(1)) {
-            self.agents.remove(instance);
-        }
-        true
-    }
-
-    /// Forgets agents of the token that has the most, if `via` has fewer. With the new agent, `via` then has
-    /// no more than that token.
-    fn make_room_of_others(&mut self, via: &str, now: Duration) -> bool {
-        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        let mut numbers = HashMap::from([(via, 1)]);
         for agent in self.agents.values() {
             *numbers.entry(&agent.ping.via).or_default() += 1;
         }
-        let own = numbers.get(via).copied().unwrap_or_default();
-        let largest = numbers.into_iter().max_by_key(|(name, number)| (*number, *name));
-        let Some((largest, number)) = largest.filter(|(_, number)| own + 1 < *number) else {
-            if self.full_until.len() >= MOST_FULL {
-                self.full_until.clear();
-            }
-            self.full_until.insert(via.to_owned(), now + FULL);
+        let own = numbers[via];
+        // If several tokens have the most, and one of them is the token of the new agent, it gives way.
+        let largest = numbers.into_iter().max_by_key(|(name, number)| (*number, *name == via, *name));
+        let (largest, number) = largest.unwrap_or((via, own));
+        let of_largest = || self.agents.iter().filter(|(_, agent)| agent.ping.via == largest);
+        // A new agent replaces no regular agent of its own token, and none that goes after the new agent.
+        let last_turn = if largest == via { new.turn().min(Turn::PingedOnce) } else { Turn::Regular };
+        let first_turn = of_largest().map(|(_, agent)| agent.turn()).min();
+        let Some(turn) = first_turn.filter(|turn| *turn <= last_turn) else {
+            self.pause(via, now);
             return false;
         };
-        let of_largest = self.agents.iter().filter(|(_, agent)| agent.ping.via == largest);
+        let in_turn = of_largest().filter(|(_, agent)| agent.turn() == turn);
         let mut found: Vec<(i64, String)> =
-            of_largest.map(|(instance, agent)| (agent.ping.id, instance.clone())).collect();
+            in_turn.map(|(instance, agent)| (agent.ping.id, instance.clone())).collect();
         found.sort_unstable();
-        for (_, instance) in found.iter().take(((number - own) / 2).min(self.most / 10).max(1)) {
+        let tenth = (self.most / 10).max(1);
+        let most = if largest == via { tenth } else { ((number - own) / 2).clamp(1, tenth) };
+        found.truncate(most);
+        for (_, instance) in &found {
             self.agents.remove(instance);
+        }
+        // The search reads all agents. A client whose pings each free a single place would slow down the
+        // tail.
+        if found.len() < self.most / 100 {
+            self.pause(via, now);
         }
         true
     }
 
-    /// Whether pings of new agents are ignored, because there are too many regular agents.
+    /// Lets new agents of the token `via` wait until other agents may be forgotten for them.
+    fn pause(&mut self, via: &str, now: Duration) {
+        if self.full_until.len() >= MOST_FULL {
+            self.full_until.clear();
+        }
+        self.full_until.insert(via.to_owned(), now + FULL);
+    }
+
+    /// Whether pings of new agents of a token are ignored, because there are too many agents.
     pub(super) fn is_full(&self, now: Duration) -> bool {
         self.agents.len() >= self.most && self.full_until.values().any(|until| now < *until)
     }

@@ -37,7 +37,7 @@ impl Agents {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether pings of new agents are ignored, because there are too many agents.
+    /// Whether pings of new agents of a token are ignored, because there are too many agents.
     pub(crate) fn are_full(&self) -> bool {
         self.registry().is_full(self.now())
     }

@@ -114,10 +114,14 @@ impl Streams {
         self.hub.trouble()
     }
 
-    /// The streams that have as many clients as they accept.
-    pub(crate) fn full(&self) -> impl Iterator<Item = &'static str> {
+    /// Whether the ticker has as many clients as it accepts.
+    pub(crate) fn ticker_is_full(&self) -> bool {
+        self.ticker.stream.is_full()
+    }
+
+    /// The private streams that have as many clients as they accept.
+    pub(crate) fn full_private(&self) -> impl Iterator<Item = &'static str> {
         let streams = [
-            ("the ticker", self.ticker.stream.is_full()),
             ("rooms", self.rooms.stream.is_full()),
             ("resource events", self.resources.stream.is_full()),
             ("casts", self.casts.stream.is_full()),

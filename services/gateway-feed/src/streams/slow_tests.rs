@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oasis_core::{Channel, Family, Status};
+use oasis_core::{Channel, Family, Module, Status};
 use oasis_store::{Filter, Update};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -18,7 +18,7 @@ use crate::fanout::source::Begin;
 use crate::fanout::stream::Stream;
 use crate::fanout::subscriber::Subscriber;
 use crate::fanout::table::{Read, Rows, Selected, Table};
-use crate::fanout::topics::Topics;
+use crate::fanout::topics::{RECENT, Topics};
 
 /// A table with slow reads, as with a cold cache, an expensive filter or a hung server.
 struct Slow {
@@ -89,6 +89,9 @@ impl World {
         if filtered {
             want.status = vec![Status::Info, Status::Success];
         }
+        self.follow(want, begin).await
+    }
+    async fn follow(&self, want: Filter, begin: Begin) -> Subscriber<Ticker> {
         let admission = self.ticker.stream.admit(&None, &()).await.unwrap();
         Subscriber::new(&self.ticker, ((), want, begin), Admitted::new(&self.hub.ends, admission))
     }
@@ -145,7 +148,7 @@ async fn a_shutdown_ends_the_stream_of_a_client_that_waits_for_the_table() {
     assert!(took <= 8, "the last frame came after {took} s: {all}");
 }
 
-/// ARCHITECTURE.md promises at most 4 concurrent reads per stream.
+/// ARCHITECTURE.md promises at most 4 concurrent reads for the clients of the ticker.
 #[tokio::test(start_paused = true)]
 async fn clients_with_since_share_the_four_reads_of_a_stream() {
     let world = world(Duration::from_millis(100));
@@ -161,6 +164,34 @@ async fn clients_with_since_share_the_four_reads_of_a_stream() {
     }
     let most = world.slow.most.load(Ordering::SeqCst);
     assert!(most <= 4, "{most} reads at the same time");
+}
+
+/// A client that catches up may need many reads, and a new client needs only one.
+#[tokio::test(start_paused = true)]
+async fn a_new_client_does_not_wait_for_clients_that_catch_up() {
+    let world = world(Duration::from_secs(1));
+    for _ in 0..30 {
+        world.table.0.lock().unwrap().append(Channel::devhub(), false, "OLD");
+    }
+    world.append("devhub", RECENT.into());
+    // The ring has all rows but the old ones.
+    let events = world.table.0.lock().unwrap().rows[30..].to_vec();
+    let head = events.last().unwrap().id;
+    world.hub.update(Update::Start { events, head, empty: false }).await;
+    let mut behind = Vec::new();
+    for _ in 0..100 {
+        let mut client = world.ticker(true, Begin::After(0)).await;
+        behind.push(tokio::spawn(async move { while !text(&mut client).await.contains("id: 30\n") {} }));
+    }
+    sleep(Duration::from_secs(5)).await;
+    let mut want = Filter::all(Channel::devhub());
+    want.module = vec![Module::parse("OLD").unwrap()];
+    let began = Instant::now();
+    let mut client = world.follow(want, Begin::Fresh).await;
+    while !text(&mut client).await.contains("id: 30\n") {}
+    let took = began.elapsed().as_secs();
+    assert!(took <= 2, "the replay took {took} s");
+    assert!(!behind.iter().any(|client| client.is_finished()), "all of these clients still catch up");
 }
 
 /// The cursor of a browser: the last `id:` line that it received.

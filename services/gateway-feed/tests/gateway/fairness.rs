@@ -7,8 +7,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::client::{Feed, get, pause};
-use crate::{Gateway, database};
+use crate::agents::ping;
+use crate::client::{Feed, get, pause, send};
+use crate::resources::{Reader, token};
+use crate::rooms::SECRET;
+use crate::{Gateway, database, postgres};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_without_a_place_for_a_subscriber_is_not_ready() {
@@ -33,6 +36,49 @@ async fn a_gateway_without_a_place_for_a_subscriber_is_not_ready() {
     while ready().await.0 != 200 {
         pause().await;
     }
+    gateway.stop().await;
+}
+
+/// No token and no user can take the gateway away from the viewers of the ticker.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_without_a_place_for_an_agent_or_a_private_stream_is_ready_and_says_so() {
+    let db = database().await;
+    let sql = postgres(&db.url).await;
+    // 10,000 agents that ping regularly.
+    sql.batch_execute(
+        "INSERT INTO oasis_events (ts, vtid, layer, module, source, kind, status, title, ref, meta) \
+         SELECT now(), 'IDLE', 'UNSET', 'X', 'agent.ping', 'ping', 'info', 'UNSET-X-PING', 'vt/IDLE-ping', \
+                jsonb_build_object('instance', 'i' || n, 'interval', 3600, 'repeat', true) \
+         FROM generate_series(1, 10000) AS n",
+    )
+    .await
+    .unwrap();
+    let flags = ["--max-subscribers", "1", "--jwt-secret", SECRET, "--ingest-anonymous"];
+    let gateway = Gateway::start(&db.url, &flags).await;
+    let ready = async || {
+        let answer = get(gateway.address, "/ready").await;
+        (answer.status.as_u16(), answer.json()["full"].clone())
+    };
+    while ready().await != (200, json!(null)) {
+        pause().await;
+    }
+    let _reader = Reader::open(&gateway, "", &token("ann", json!(null)), None).await;
+    let full = [
+        "there are too many agents, so new agents of a token with many are not watched",
+        "as many clients as MAX_SUBSCRIBERS allows follow resource events",
+    ];
+    loop {
+        ping(gateway.address, "new", "info", json!({"interval": 60})).await;
+        let (status, found) = ready().await;
+        assert_eq!(status, 200, "{found}");
+        if found == json!(full) {
+            break;
+        }
+    }
+    // The field says how busy the service is, so not everyone may see it.
+    let headers = [("x-forwarded-for", "203.0.113.9")];
+    let outside = send(gateway.address, "GET", "/ready", &headers, "").await;
+    assert_eq!((outside.status.as_u16(), &outside.json()["full"]), (200, &json!(null)));
     gateway.stop().await;
 }
 

@@ -85,20 +85,45 @@ fn agents_that_pinged_only_once_make_room() {
     assert_eq!((registry.turned_away, registry.is_full(seconds(62))), (0, false));
 }
 
-/// With a token, a client cannot take the places of the agents of other tokens, even if its agents ping
-/// regularly.
+/// A ping of the agent `instance`, sent with the token `via`.
+fn sent(id: i64, via: &str, instance: &str, repeat: bool) -> Observation {
+    let meta = json!({ "instance": instance, "interval": 60, "via": via, "repeat": repeat });
+    Observation::read(&stored(id, "ping", "info", "IDLE", &meta)).unwrap()
+}
+
+/// With a token, a client cannot take the places of the agents of other tokens. This holds for agents of
+/// every kind, whatever the client's own pings promise.
+#[test]
+fn a_flood_of_one_token_removes_no_agent_of_another_token() {
+    for repeat in [false, true] {
+        let mut registry = registry(20);
+        for (id, instance) in [(1, "lost"), (2, "once"), (3, "other")] {
+            registry.observe(sent(id, "mine", instance, false), seconds(0));
+        }
+        registry.observe(lost(4, "lost", 1), seconds(150));
+        let quiet = json!({ "instance": "quiet", "via": "mine" });
+        registry
+            .observe(Observation::read(&stored(5, "ping", "info", "IDLE", &quiet)).unwrap(), seconds(150));
+        for id in 10..1_010 {
+            registry.observe(sent(id, "hostile", &format!("hostile/{id}"), repeat), seconds(151));
+        }
+        let names: BTreeSet<&str> =
+            registry.all(seconds(151)).map(|(agent, _)| agent.ping.who.instance.as_str()).collect();
+        assert!(["lost", "once", "other", "quiet"].iter().all(|name| names.contains(name)), "{names:?}");
+        registry.observe(sent(2_000, "mine", "new", false), seconds(151));
+        assert!(registry.all(seconds(151)).any(|(agent, _)| agent.ping.id == 2_000));
+    }
+}
+
+/// This also holds if the agents of a client ping regularly.
 #[test]
 fn the_token_with_the_most_agents_gives_way() {
-    let sent = |id: i64, via: &str, instance: &str| {
-        let meta = json!({ "instance": instance, "interval": 60, "via": via });
-        Observation::read(&stored(id, "ping", "info", "IDLE", &meta)).unwrap()
-    };
     let mut registry = registry(20);
     let mut id = 0;
     let mut pings = |registry: &mut Registry, via: &str, numbers: std::ops::Range<i64>| {
         for (n, _) in numbers.clone().flat_map(|n| [(n, 1), (n, 2)]) {
             id += 1;
-            registry.observe(sent(id, via, &format!("{via}/{n}")), seconds(0));
+            registry.observe(sent(id, via, &format!("{via}/{n}"), false), seconds(0));
         }
     };
     let number = |registry: &Registry, via: &str| {
@@ -117,6 +142,25 @@ fn the_token_with_the_most_agents_gives_way() {
     pings(&mut registry, "hostile", 100..200);
     let shares = ["mine", "new", "hostile"].map(|via| number(&registry, via));
     assert!(shares.iter().all(|share| (6..=7).contains(share)), "{shares:?}");
+}
+
+/// The search for agents to forget reads all agents, so a client must not cause one with each of its pings.
+#[test]
+fn a_token_for_which_few_agents_can_be_forgotten_waits_for_a_second() {
+    let mut registry = registry(1_000);
+    for id in 0..995 {
+        registry.observe(sent(id, "hostile", &format!("regular {id}"), true), seconds(0));
+    }
+    let once = |registry: &mut Registry, ids: std::ops::Range<i64>, at: u64| {
+        ids.for_each(|id| registry.observe(sent(id, "hostile", &format!("once {id}"), false), seconds(at)));
+        std::mem::take(&mut registry.turned_away)
+    };
+    // Five find a place, five replace these, and the others wait.
+    assert_eq!(once(&mut registry, 1_000..1_100, 0), 90);
+    assert!(registry.is_full(seconds(0)));
+    registry.observe(sent(2_000, "mine", "new", false), seconds(0));
+    assert!(registry.all(seconds(0)).any(|(agent, _)| agent.ping.id == 2_000), "other tokens need not wait");
+    assert!(once(&mut registry, 1_100..1_105, 1) < 5);
 }
 
 #[test]
