@@ -172,7 +172,7 @@ async fn a_refusal_names_the_bad_field_and_nothing_is_stored() {
         ("[1]".into(), "event 0"),
         (format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000)), "not JSON"),
         (json!([plain(json!({})), plain(json!({"status": "done"}))]).to_string(), "event 1: `status`"),
-        (json!(vec![plain(json!({})); 1_001]).to_string(), "1001 events"),
+        (json!(vec![plain(json!({})); 1_001]).to_string(), "more than 1000 events"),
         (json!({"specversion": "0.3", "id": "1", "source": "a", "type": "b"}).to_string(), "`specversion`"),
         (json!({"specversion": "1.0", "source": "a", "type": "b"}).to_string(), "`id`"),
         (

@@ -62,7 +62,7 @@ async fn a_bad_event_is_named_and_nothing_is_stored() {
             "event 1: `status`: \"x\" is not a status",
         ),
         (json!([]), "bad_event", "the array contains no event"),
-        (json!(vec![good.clone(); 1_001]), "too_many_events", "1001 events in one request"),
+        (json!(vec![good.clone(); 1_001]), "too_many_events", "more than 1000 events in one request"),
         (json!("text"), "bad_event", "expected an event"),
         (json!([good, bad("message", json!("x".repeat(17_000)))]), "bad_event", "event 1: "),
         (bad("message", json!("a\u{0}b")), "bad_event", ""),

@@ -28,7 +28,7 @@ async fn bad_input_gets_a_clear_error_and_stores_nothing() {
         (json!({"agentType": "code", "message": "x", "color": "red"}), "`color`: unknown field"),
         (json!({"agentType": "code", "message": "x", "timestamp": "now"}), "`timestamp`"),
         (json!([]), "contains no line"),
-        (json!(vec![line("x"); 1_001]), "1001 lines in one request"),
+        (json!(vec![line("x"); 1_001]), "more than 1000 lines in one request"),
         (json!(ten), "line 3: `level`"),
         (json!("x"), "expected a line"),
     ] {
