@@ -1,7 +1,6 @@
 //! The rules for every event that the services make.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::LazyLock;
 
 use gateway_feed::read_events;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -10,19 +9,20 @@ use oasis_core::{
 };
 use oasis_service::ApiError;
 use serde_json::{Map, Value};
+use tokio::runtime::{Builder, Runtime};
 
 /// The time at which all inputs arrive.
 pub(crate) fn now() -> Ts {
     "2026-01-02T03:04:05.678Z".parse().unwrap()
 }
 
-/// Reads a request to ingest. Only events above 128 KiB that are read at the same time wait for each other,
-/// and each target reads one input at a time. So the future is ready at once.
+/// Inputs that are read at the same time may wait for each other.
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
+
+/// Reads a request to ingest.
 pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<NewEvent>, ApiError> {
-    match pin!(read_events(headers, body, now())).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(read) => read,
-        Poll::Pending => panic!("an input waits for another one"),
-    }
+    RUNTIME.block_on(read_events(headers, body, now()))
 }
 
 pub(crate) fn json_headers() -> HeaderMap {

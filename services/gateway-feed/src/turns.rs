@@ -135,7 +135,10 @@ impl Turns {
     /// 503 after [`PATIENCE`], or if the request gives way.
     pub(crate) async fn take(&self, asker: Asker<'_>, cost: Cost, weight: usize) -> Result<Turn, ApiError> {
         let overloaded = || ApiError::overloaded("too many requests are waiting");
-        let turn = self.0.request(asker, cost, weight).ok_or_else(overloaded)?;
+        let mut turn = self.0.request(asker, cost, weight).ok_or_else(overloaded)?;
+        if let Ok(turn) = turn.try_recv() {
+            return Ok(turn);
+        }
         match timeout(PATIENCE, turn).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(overloaded()),

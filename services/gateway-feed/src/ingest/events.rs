@@ -8,6 +8,8 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 use oasis_core::ping::{BACK, LOST};
 use oasis_core::{NewEvent, Source, Ts, report};
 use oasis_service::ApiError;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use super::fields::Refusal;
 use super::form::{self, Form};
@@ -91,12 +93,23 @@ async fn one(
 ) -> Result<(NewEvent, Form), ApiError> {
     // The form is not known before the text is parsed. Until then, the largest limit of all forms applies.
     check_size(text, form::MOST_LENIENT_BYTES).map_err(|refusal| refused(nth, &refusal))?;
-    let _turn = if text.len() > LARGE_BYTES {
-        Some(LARGE.take(Asker { client: from.0.lane(), connection: 0 }, Cost::Cheap, text.len()).await?)
+    let parsed = if text.len() > LARGE_BYTES {
+        let asker = Asker { client: from.0.lane(), connection: 0 };
+        let _turn = LARGE.take(asker, Cost::Cheap, text.len()).await?;
+        beside_others(|| parse(text, now, from))
     } else {
-        None
+        parse(text, now, from)
     };
-    parse(text, now, from).map_err(|refusal| refused(nth, &refusal))
+    parsed.map_err(|refusal| refused(nth, &refusal))
+}
+
+/// Does work that needs a processor for long. The other tasks of this thread continue in another thread, if
+/// the runtime has threads.
+fn beside_others<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => block_in_place(work),
+        _ => work(),
+    }
 }
 
 fn parse(text: &[u8], now: Ts, (sender, agents): (Sender<'_>, &Agents)) -> Result<(NewEvent, Form), Refusal> {
