@@ -16,7 +16,7 @@ use traffic::{Seen, Traffic};
 
 /// During an attack, the 99th percentile may be this many times as large as without one.
 const MOST_TIMES: f64 = 3.0;
-/// Or this many milliseconds larger.
+/// The 99th percentile may also be this many milliseconds larger.
 const MOST_MORE: f64 = 10.0;
 
 pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
@@ -51,7 +51,7 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     ));
     report.note(format!(
         "a percentile may be {MOST_TIMES} times as large as without an attack, or {MOST_MORE} ms larger; the \
-         flood has no bar, because nothing but a limit in front of the services could keep it from the others"
+         flood has no bar, because only a limit in front of the services could protect the others from it"
     ));
     report.note(history.describe());
     report.notes(webhooks.stop().await?);

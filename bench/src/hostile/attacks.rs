@@ -1,4 +1,4 @@
-//! The attacks. All of them come from one address, and only the last two need the right to send events.
+//! The attacks. All of them come from one address, and only the last three need the right to send events.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -31,8 +31,8 @@ pub(crate) enum Attack {
     Subscribers,
     Queries,
     Agents,
-    /// The registry of agents is not the only thing that it fills: it uses the right to send events so much
-    /// that it also takes the processors from the others.
+    Keys,
+    /// So many events that they use up the processors.
     Flood,
 }
 
@@ -40,13 +40,14 @@ pub(crate) enum Attack {
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Attack {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Bodies,
         Self::Connections,
         Self::Answers,
         Self::Subscribers,
         Self::Queries,
         Self::Agents,
+        Self::Keys,
         Self::Flood,
     ];
 
@@ -58,11 +59,12 @@ impl Attack {
             Self::Subscribers => "72 HTTP/2 connections with as many unread streams as they get",
             Self::Queries => "40 expensive queries at a time over one connection",
             Self::Agents => "10,000 agents that promise a ping for a day, then 1,000 new ones every 10 s",
+            Self::Keys => "4 arrays of 150 events with 13,000 keys at a time",
             Self::Flood => "a flood of 10,000 new agents every 5 s",
         }
     }
 
-    /// Whether the services are to keep the others from noticing the attack.
+    /// Whether the services must protect the other clients from the attack.
     pub(crate) fn is_defended(self) -> bool {
         !matches!(self, Self::Flood)
     }
@@ -86,6 +88,7 @@ impl Attack {
             Self::Agents => {
                 spawn(1, |target| Box::pin(again(move || pings(target.gateway, 1, Duration::from_secs(10)))))
             }
+            Self::Keys => spawn(4, |target| Box::pin(again(move || keys(target.gateway)))),
             Self::Flood => {
                 spawn(1, |target| Box::pin(again(move || pings(target.gateway, 10, Duration::from_secs(5)))))
             }
@@ -222,4 +225,14 @@ async fn pings(address: SocketAddr, requests: u64, pause: Duration) -> anyhow::R
         connection.exchange(request.as_bytes()).await?;
     }
     anyhow::bail!("there is no further number")
+}
+
+/// Sends events that need much time of a processor for their size.
+async fn keys(address: SocketAddr) -> anyhow::Result<Infallible> {
+    let payload: serde_json::Map<_, _> = (0..13_000).map(|n| (format!("{n:05x}"), json!(0))).collect();
+    let events = vec![json!({ "type": "x", "payload": payload }); 150];
+    let request = crate::http::post(address, "/events/ingest", "none", &json!(events).to_string());
+    loop {
+        Connection::open(address).await?.exchange(request.as_bytes()).await?;
+    }
 }
