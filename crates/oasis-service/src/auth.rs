@@ -146,7 +146,7 @@ pub fn check_end(token: &str) -> Result<(), &'static str> {
     let has = |of_kind: fn(&u8) -> bool| text.as_bytes().iter().any(of_kind);
     let is_base64 = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte))
         && (1..=2).contains(&(token.len() - text.len()))
-        && token.len() % 4 == 0
+        && token.len().is_multiple_of(4)
         && text.len() >= LEAST_BASE64
         && has(u8::is_ascii_uppercase)
         && has(u8::is_ascii_lowercase)

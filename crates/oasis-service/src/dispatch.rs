@@ -26,7 +26,8 @@ const REFUSED_AFTER: Duration = Duration::from_secs(10);
 /// The maximum number of header fields of a request, which is hyper's limit for HTTP/1. A field over HTTP/2
 /// can be one byte on the wire and a hundred in memory.
 const MAX_HEADER_FIELDS: usize = 100;
-/// The maximum length of a path in the log, in bytes.
+/// The maximum lengths of a method and a path in the log, in bytes.
+const MAX_LOGGED_METHOD: usize = 32;
 const MAX_LOGGED_PATH: usize = 512;
 
 /// The part of an access log line that describes a failure.
@@ -271,8 +272,8 @@ fn log_access(
         _ if is_probe => Level::DEBUG,
         _ => Level::INFO,
     };
-    let method = context.method().as_str();
-    let path = clipped(context.path());
+    let method = clipped(context.method().as_str(), MAX_LOGGED_METHOD);
+    let path = clipped(context.path(), MAX_LOGGED_PATH);
     let bytes = response.body().size_hint().exact();
     let code = failure.as_ref().map(|failure| failure.code);
     let error = failure.as_ref().and_then(|failure| failure.causes.as_deref());
@@ -303,7 +304,7 @@ fn log_access(
     }
 }
 
-/// Cuts a long path for the log. If the limit is inside a character, the path is not cut.
-fn clipped(path: &str) -> &str {
-    path.get(..MAX_LOGGED_PATH).unwrap_or(path)
+/// Cuts a long text for the log, between two characters.
+fn clipped(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }
