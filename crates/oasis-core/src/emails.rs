@@ -12,6 +12,8 @@ use crate::link::Link;
 
 /// What is shown instead of an address.
 const WITHHELD: &str = "[withheld]";
+/// How `[withheld]` and `[withheld 2]` begin.
+const WITHHELD_BEGIN: &str = "[withheld";
 /// The same in a URL, in which brackets must be percent-encoded.
 const WITHHELD_IN_LINK: &str = "%5Bwithheld%5D";
 
@@ -33,7 +35,8 @@ pub fn withhold_in_link(link: &str) -> Option<Cow<'_, str>> {
 ///
 /// Only the strings with an address are written again. The rest of the text is copied: numbers keep their
 /// digits, objects keep the order of their keys, and values may nest as deep as they like. If several keys
-/// have addresses, they are numbered, as in `[withheld 2]`, because equal keys would hide each other.
+/// have addresses, they are numbered, as in `[withheld 2]`, because equal keys would hide each other. For the
+/// same reason, keys that already contain such a text get a number, too.
 pub fn withhold_in_json(json: &str) -> Cow<'_, str> {
     if !address::may_be_in(json) {
         return Cow::Borrowed(json);
@@ -44,7 +47,7 @@ pub fn withhold_in_json(json: &str) -> Cow<'_, str> {
         let start = at + offset;
         let token = Token::read(&json[start..]);
         at = start + token.text.len();
-        if !token.may_have_address {
+        if !token.may_have_address && !token.text.contains(WITHHELD_BEGIN) {
             continue;
         }
         let is_key = json[at..].trim_start().starts_with(':');
@@ -52,7 +55,7 @@ pub fn withhold_in_json(json: &str) -> Cow<'_, str> {
             1.. if is_key => Cow::Owned(format!("[withheld {}]", keys + 1)),
             _ => Cow::Borrowed(WITHHELD),
         };
-        let Some(shown) = token.withhold(&marker) else { continue };
+        let Some(shown) = token.withhold(&marker, is_key) else { continue };
         keys += usize::from(is_key);
         out.push_str(&json[copied..start]);
         out.push_str(&shown);
@@ -93,8 +96,8 @@ impl<'a> Token<'a> {
         Self { text: &json[..json.floor_char_boundary(end)], has_escapes, may_have_address }
     }
 
-    /// The string without addresses, as JSON. `None` if it has none.
-    fn withhold(&self, marker: &str) -> Option<String> {
+    /// The string without addresses, as JSON. `None` if it does not change.
+    fn withhold(&self, marker: &str, is_key: bool) -> Option<String> {
         let quoted = self.text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
         let text = match quoted {
             Some(text) if !self.has_escapes => Cow::Borrowed(text),
@@ -104,11 +107,30 @@ impl<'a> Token<'a> {
                 Err(_) => return Some(Value::from(marker).to_string()),
             },
         };
-        match address::replace(&text, marker) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(shown) => Some(Value::from(shown).to_string()),
+        let shown = address::replace(&text, marker);
+        let numbered = if is_key { numbered(&shown, marker) } else { None };
+        match (numbered, shown) {
+            (Some(shown), _) | (None, Cow::Owned(shown)) => Some(Value::from(shown).to_string()),
+            (None, Cow::Borrowed(_)) => None,
         }
     }
+}
+
+/// Replaces each text such as `[withheld 7]` with `marker`. `None` if there is none.
+fn numbered(text: &str, marker: &str) -> Option<String> {
+    let mut parts = text.split(WITHHELD_BEGIN);
+    let mut out = parts.next()?.to_owned();
+    let mut is_numbered = false;
+    for part in parts {
+        let after = part.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit());
+        if let Some(after) = after.strip_prefix(']') {
+            is_numbered = true;
+            out.extend([marker, after]);
+        } else {
+            out.extend([WITHHELD_BEGIN, part]);
+        }
+    }
+    is_numbered.then_some(out)
 }
 
 #[cfg(test)]
@@ -128,6 +150,16 @@ mod tests {
                 r#"{"ann@example.com":[{"x":"b@c.de"}],"n":1,"bob@localhost" : 2, "eve@c.de, ok":3}"#,
                 r#"{"[withheld]":[{"x":"[withheld]"}],"n":1,"[withheld 2]" : 2, "[withheld 3], ok":3}"#,
             ),
+            // Keys of the client that look like ours.
+            (
+                r#"{"[withheld]":1,"ann@example.com":2,"bob@example.com":3,"[withheld 2]":"[withheld 2]"}"#,
+                r#"{"[withheld]":1,"[withheld 2]":2,"[withheld 3]":3,"[withheld 4]":"[withheld 2]"}"#,
+            ),
+            (
+                r#"{"[withheld 2] ok":1,"\u005bwithheld]":2,"eve@c.de [withheld 7]":3,"[withheld":4}"#,
+                r#"{"[withheld] ok":1,"[withheld 2]":2,"[withheld 3] [withheld 3]":3,"[withheld":4}"#,
+            ),
+            (r#"{"[withheld]":1,"[withheld 2]":2}"#, "same"),
             // The at sign, and other letters of an address, as escapes.
             (r#"["\u0061nn\u0040example.com",1]"#, r#"["[withheld]",1]"#),
             (r#"["jos\u00e9%40example.com","\u00e9\/\n"]"#, r#"["[withheld]","\u00e9\/\n"]"#),
@@ -195,7 +227,18 @@ mod tests {
                 .prop_map(|text| (format!("\"{text}\""), false)),
             "[ (]@[a-z]{1,9}".prop_map(|text| (format!("\"{text}\""), false)),
         ];
-        prop_oneof![with, without]
+        // A text that may be a marker. It may change, but not into an address.
+        let marker = "\\[withheld( [0-9])?\\]( ok)?".prop_map(|text| (format!("\"{text}\""), true));
+        prop_oneof![2 => with, 2 => without, 1 => marker]
+    }
+
+    /// The number of different keys of all objects in a value.
+    fn keys(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => items.iter().map(keys).sum(),
+            Value::Object(entries) => entries.len() + entries.values().map(keys).sum::<usize>(),
+            _ => 0,
+        }
     }
 
     /// The parts of a JSON text that has any value, and whether each part is a string with an address.
@@ -244,6 +287,10 @@ mod tests {
                 }
             }
             prop_assert_eq!(rest, "");
+            // No key hides another one. Some numbers are too large for the parser.
+            if let Ok(value) = serde_json::from_str(&json) {
+                prop_assert!(keys(&serde_json::from_str(&shown)?) >= keys(&value), "{json} became {shown}");
+            }
         }
     }
 }

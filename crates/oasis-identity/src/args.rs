@@ -32,7 +32,6 @@ pub struct IdentityArgs {
     #[arg(
         long,
         env = "JWT_PUBLIC_KEYS",
-        hide_env_values = true,
         value_name = "FILES",
         default_value = "",
         hide_default_value = true
@@ -116,9 +115,9 @@ impl IdentityArgs {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List(Vec<String>);
 
-/// The list is not empty, but has no items, such as `,`. Such a list would turn a check off.
+/// The list is not empty, but has no items, such as `,` or a blank. Such a list would turn a check off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the list has a comma, but no item")]
+#[error("the list has no item: give it one, or leave it empty")]
 pub struct NoItems;
 
 impl FromStr for List {
@@ -126,7 +125,7 @@ impl FromStr for List {
 
     fn from_str(list: &str) -> Result<Self, NoItems> {
         let items: Vec<String> = auth::items(list).map(str::to_owned).collect();
-        if items.is_empty() && !list.trim().is_empty() { Err(NoItems) } else { Ok(Self(items)) }
+        if items.is_empty() && !list.is_empty() { Err(NoItems) } else { Ok(Self(items)) }
     }
 }
 
@@ -137,7 +136,9 @@ mod tests {
     #[test]
     fn a_list_of_empty_items_is_refused() {
         assert_eq!(" a ,,b".parse(), Ok(List(vec!["a".into(), "b".into()])));
-        assert_eq!(" ".parse(), Ok(List::default()));
-        assert_eq!(" , ".parse::<List>(), Err(NoItems));
+        assert_eq!("".parse(), Ok(List::default()));
+        for blank in [" ", ",", " , "] {
+            assert_eq!(blank.parse::<List>(), Err(NoItems), "{blank:?}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use hyper::{Method, StatusCode, Uri};
 use serde_json::{Map, Value};
 
 use crate::activity::InFlight;
-use crate::body;
+use crate::body::{self, Reserved};
 use crate::budget::Budget;
 use crate::{ApiError, Limits, Request, RequestBody, Response, request_id};
 
@@ -190,7 +190,8 @@ impl RequestContext {
     }
 
     /// Reads the whole body into one buffer of at most `cap` bytes. The buffer counts towards the memory
-    /// budget of all request bodies until the last clone of the returned bytes is dropped.
+    /// budget of all request bodies until the last clone of the returned bytes is dropped. The head of the
+    /// request counts too.
     ///
     /// # Errors
     /// - 413 `body_too_large` when the body exceeds `cap`. If the announced length already exceeds `cap`,
@@ -199,7 +200,8 @@ impl RequestContext {
     /// - 503 `overloaded` when the budget is exhausted and no body is slower.
     /// - 400 `body_incomplete` when the body ends early.
     pub async fn read_body(&self, mut body: RequestBody, cap: usize) -> Result<Bytes, ApiError> {
-        let read = body::read_body(&mut body, cap, &self.budget, self.body_timeout).await;
+        let reserved = body.take_reserved().map_or_else(|| Reserved::new(&self.budget, 0), Ok)?;
+        let read = body::read_body(&mut body, reserved, cap, self.body_timeout).await;
         if read.as_ref().is_err_and(|error| error.status() == StatusCode::REQUEST_TIMEOUT) {
             body.abandon();
         }

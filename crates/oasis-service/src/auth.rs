@@ -102,6 +102,9 @@ pub fn items(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
+/// The length of 16 bytes in base64, without the padding.
+const LEAST_BASE64: usize = 22;
+
 /// Why a list of tokens cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadList {
@@ -109,12 +112,20 @@ pub enum BadList {
     /// empty.
     #[error("the list has no token: give it one, or leave it empty")]
     NoToken,
+    /// A token is not safe. The message shows no part of it.
+    #[error("token {number} {why}")]
+    Token {
+        /// The place of the token in the list. The first token has the number 1.
+        number: usize,
+        /// What is wrong with the token.
+        why: &'static str,
+    },
     /// See [`NoRandomness`].
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
 }
 
-/// The items of a list of tokens. See [`items`].
+/// The items of a list of tokens. See [`items`]. The caller checks each token with [`check_end`].
 ///
 /// # Errors
 /// [`BadList::NoToken`].
@@ -125,11 +136,36 @@ pub fn token_items(list: &str) -> Result<impl Iterator<Item = &str>, BadList> {
     Ok(items(list))
 }
 
+/// Checks that a token does not end with `=`, unless it looks like base64 with padding. If the variable in
+/// `ci=$TOKEN` is empty, only `ci=` is left, and anyone could guess such a token.
+///
+/// # Errors
+/// What is wrong with the token.
+pub fn check_end(token: &str) -> Result<(), &'static str> {
+    let text = token.trim_end_matches('=');
+    let has = |of_kind: fn(&u8) -> bool| text.as_bytes().iter().any(of_kind);
+    let is_base64 = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte))
+        && (1..=2).contains(&(token.len() - text.len()))
+        && token.len().is_multiple_of(4)
+        && text.len() >= LEAST_BASE64
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_digit);
+    if token.len() == text.len() || is_base64 {
+        return Ok(());
+    }
+    Err("ends with `=`, but is not a token in base64 of at least 16 bytes, with letters of both cases and \
+         digits: is a variable empty? If not, choose another token")
+}
+
 impl FromStr for Tokens {
     type Err = BadList;
 
     fn from_str(list: &str) -> Result<Self, BadList> {
-        Ok(Self::new(token_items(list)?)?)
+        for (place, token) in token_items(list)?.enumerate() {
+            check_end(token).map_err(|why| BadList::Token { number: place + 1, why })?;
+        }
+        Ok(Self::new(items(list))?)
     }
 }
 
@@ -188,6 +224,30 @@ mod tests {
             assert!(matches!(blank.parse::<Tokens>(), Err(BadList::NoToken)), "{blank:?}");
         }
         assert_eq!(format!("{tokens:?}"), "[redacted]");
+    }
+
+    /// If the variable in `ci=$TOKEN` is empty, the item is `ci=`, and anyone could guess it.
+    #[test]
+    fn a_token_may_end_with_an_equals_sign_only_if_it_looks_like_base64() {
+        for guessable in [
+            "ok,=",
+            "ok,==",
+            "ok,ci=",
+            "ok,github-actions-runner=",
+            "ok,GithubActions.Runner-01==",
+            "ok,MDEyMzQ1Njc4OWFiY2RlZg=",
+            "ok,MDEyMzQ1Njc4OWFiY2RlZg====",
+            "ok,MDEyMzQ1Njc4OWFiY2RlZmc===",
+            "ok,mdeymzq1njc4owfiy2rlzg==",
+            "ok,MDEYMZQ1NJC4OWFIY2RLZG==",
+            "ok,MDEyMzQIN=jcFOWFiYFRlZg==",
+        ] {
+            let error = guessable.parse::<Tokens>().unwrap_err().to_string();
+            assert!(error.starts_with("token 2 ends with `=`"), "{guessable}: {error}");
+        }
+        for good in ["MDEyMzQ1Njc4OWFiY2RlZg==", "MDEyMzQ1Njc4OWFiY2RlZmc=", "MDEyMzQ1Njc4OWFiY2Rl_-+/NQ=="] {
+            assert!(good.parse::<Tokens>().unwrap().accept(good), "{good}");
+        }
     }
 
     #[test]

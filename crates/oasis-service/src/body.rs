@@ -1,6 +1,9 @@
-//! Reads request bodies. Each body has a size limit and deadlines. All bodies share one memory budget.
+//! Reads request bodies. Each body has a size limit and deadlines. All bodies share one memory budget. The
+//! memory of their requests counts too, because over HTTP/2, a client can send many requests with few bytes,
+//! and never send the bodies.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +18,12 @@ use crate::budget::{Budget, Holder, Share};
 
 /// A larger body is large. Large bodies can use only a part of the budget.
 const SMALL: usize = 1 << 20;
+/// The memory of a request without its head and body, in bytes: its task and its HTTP/2 stream.
+const REQUEST_BYTES: usize = 16 << 10;
+/// The memory of a header field without its name and value. A map that has just grown is half empty.
+const FIELD_BYTES: usize = 256;
+/// The memory of a request without its body is never larger.
+const LARGEST_REQUEST: usize = 128 << 10;
 /// A body may pause for this time at its beginning. After it, the body must have arrived at an average of at
 /// least [`LEAST_PACE`] bytes per second.
 const GRACE: Duration = Duration::from_secs(10);
@@ -25,7 +34,7 @@ const FIRST_BYTES: usize = 64 << 10;
 
 /// The memory budget of all request bodies, in bytes. A quarter is kept for small bodies.
 pub(crate) fn budget(total: usize) -> Arc<Budget> {
-    Budget::new(total, SMALL, total / 4 * 3)
+    Budget::new(total, SMALL + LARGEST_REQUEST, total / 4 * 3)
 }
 
 /// Tells the reader of a body that its share of the budget is lost.
@@ -36,6 +45,45 @@ impl Holder for LossSignal {
     fn lose(&self) {
         self.0.notify_one();
     }
+}
+
+/// The part of the budget that a request with a body uses before the body arrives.
+pub(crate) struct Reserved {
+    share: Share,
+    lost: Arc<LossSignal>,
+}
+
+impl Reserved {
+    /// Reserves memory that cannot be lost before the body is read.
+    ///
+    /// # Errors
+    /// 503 when `budget` is exhausted, and no body that is being read is slower.
+    pub(crate) fn new(budget: &Arc<Budget>, bytes: usize) -> Result<Self, ApiError> {
+        let lost = Arc::new(LossSignal::default());
+        let share = budget.share(lost.clone());
+        if share.take(bytes, 0).is_err() || !share.keep() {
+            return Err(overloaded());
+        }
+        Ok(Self { share, lost })
+    }
+}
+
+impl fmt::Debug for Reserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reserved")
+    }
+}
+
+/// The estimated memory of a request without its body, in bytes.
+pub(crate) fn request_bytes<B>(request: &hyper::Request<B>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let fields = request.headers().iter();
+    let fields = fields.map(|(name, value)| FIELD_BYTES + name.as_str().len() + value.len());
+    REQUEST_BYTES + target + fields.sum::<usize>()
+}
+
+fn overloaded() -> ApiError {
+    ApiError::overloaded("too many request bodies are in memory at once")
 }
 
 /// A buffer and its share of the budget. Dropping the buffer returns the share.
@@ -73,12 +121,12 @@ impl AsRef<[u8]> for Charged {
 /// Reads the whole `body`. See [`crate::RequestContext::read_body`].
 ///
 /// # Errors
-/// 413 above `cap` bytes, 408 if the body is late, 503 when `budget` is exhausted and the body is the slowest
-/// one, 400 when the body ends early.
+/// 413 above `cap` bytes, 408 if the body is late, 503 when the budget is exhausted and the body is the
+/// slowest one, 400 when the body ends early.
 pub(crate) async fn read_body<B>(
     mut body: B,
+    Reserved { share, lost }: Reserved,
     cap: usize,
-    budget: &Arc<Budget>,
     limit: Duration,
 ) -> Result<Bytes, ApiError>
 where
@@ -91,9 +139,8 @@ where
         return Err(ApiError::payload_too_large(cap));
     }
     let bound = announced.unwrap_or(cap);
-    let lost = Arc::new(LossSignal::default());
-    let mut read = Charged { buffer: Vec::new(), share: budget.share(lost.clone()) };
-    let overloaded = || ApiError::overloaded("too many request bodies are in memory at once");
+    share.begin();
+    let mut read = Charged { buffer: Vec::new(), share };
     loop {
         let expected = Duration::from_millis(read.buffer.len() as u64 * 1_000 / u64::from(LEAST_PACE));
         let time = limit.min(GRACE + expected);
@@ -142,11 +189,25 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(5);
 
+    /// Reads the body of a request that uses `bytes` without the body.
+    async fn read<B>(
+        body: B,
+        bytes: usize,
+        cap: usize,
+        budget: &Arc<Budget>,
+        limit: Duration,
+    ) -> Result<Bytes, ApiError>
+    where
+        B: Body<Data = Bytes, Error = Infallible> + Unpin,
+    {
+        read_body(body, Reserved::new(budget, bytes)?, cap, limit).await
+    }
+
     #[tokio::test]
     async fn the_budget_is_returned_when_the_last_clone_is_dropped() {
         let budget = budget(200_000);
         let body = Full::new(Bytes::from(vec![7; 100_000]));
-        let bytes = read_body(body, 100_000, &budget, LIMIT).await.unwrap();
+        let bytes = read(body, 0, 100_000, &budget, LIMIT).await.unwrap();
         assert_eq!(bytes.len(), 100_000);
         assert_eq!(budget.used(), 100_000);
         let part = bytes.slice(10..20);
@@ -160,11 +221,11 @@ mod tests {
     async fn the_budget_is_returned_when_a_body_is_refused() {
         let budget = budget(1000);
         let body = Full::new(Bytes::from(vec![7; 1001]));
-        let error = read_body(body, 5000, &budget, LIMIT).await.unwrap_err();
+        let error = read(body, 0, 5000, &budget, LIMIT).await.unwrap_err();
         assert_eq!((error.status().as_u16(), error.code()), (503, "overloaded"));
         assert_eq!(budget.used(), 0);
         let body = Full::new(Bytes::from(vec![7; 1000]));
-        assert!(read_body(body, 5000, &budget, LIMIT).await.is_ok());
+        assert!(read(body, 0, 5000, &budget, LIMIT).await.is_ok());
     }
 
     /// A body of which `first` arrives at once, and then one byte each second.
@@ -203,7 +264,7 @@ mod tests {
         for (first, seconds) in [(1, 10), (80 << 10, 20)] {
             let begun = Instant::now();
             let long = Duration::from_secs(60);
-            let error = read_body(Slow::new(first), 1 << 20, &budget, long).await.unwrap_err();
+            let error = read(Slow::new(first), 0, 1 << 20, &budget, long).await.unwrap_err();
             assert_eq!((error.status().as_u16(), error.code()), (408, "body_timeout"));
             assert_eq!(begun.elapsed().as_secs(), seconds);
         }
@@ -217,19 +278,19 @@ mod tests {
         let mut slow = tokio::task::JoinSet::new();
         for _ in 0..40 {
             let (budget, body) = (budget.clone(), Slow::new(16 << 20));
-            slow.spawn(async move { read_body(body, 25 << 20, &budget, long).await });
+            slow.spawn(async move { read(body, 0, 25 << 20, &budget, long).await });
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert!(budget.used() > 60 << 20, "{}", budget.used());
-        let read = async |bytes: usize| {
-            read_body(Full::new(Bytes::from(vec![7; bytes])), 25 << 20, &budget, long).await
+        let fast = async |bytes: usize| {
+            read(Full::new(Bytes::from(vec![7; bytes])), 0, 25 << 20, &budget, long).await
         };
         let mut held = Vec::new();
         for _ in 0..90 {
-            held.push(read(1 << 20).await.unwrap());
+            held.push(fast(1 << 20).await.unwrap());
         }
         held.clear();
-        assert_eq!(read(20 << 20).await.unwrap().len(), 20 << 20, "a large one that is faster");
+        assert_eq!(fast(20 << 20).await.unwrap().len(), 20 << 20, "a large one that is faster");
         slow.abort_all();
         while slow.join_next().await.is_some() {}
         assert_eq!(budget.used(), 0);
@@ -238,8 +299,35 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stalls_is_answered_with_408() {
         let budget = budget(1000);
-        let error = read_body(Stalled, 5000, &budget, LIMIT).await.unwrap_err();
+        let error = read(Stalled, 0, 5000, &budget, LIMIT).await.unwrap_err();
         assert_eq!((error.status().as_u16(), error.code()), (408, "body_timeout"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_whose_bodies_never_come_give_way() {
+        const HEAD: usize = 10_000;
+        let budget = budget(10 * HEAD);
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..15 {
+            let budget = budget.clone();
+            waiting.spawn(async move { read(Stalled, HEAD, 1000, &budget, LIMIT).await });
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(budget.used(), 10 * HEAD);
+        let refused = async |waiting: &mut tokio::task::JoinSet<Result<Bytes, ApiError>>| {
+            waiting.join_next().await.unwrap().unwrap().unwrap_err().status().as_u16()
+        };
+        for _ in 0..5 {
+            assert_eq!(refused(&mut waiting).await, 503);
+        }
+        let body = Full::new(Bytes::from_static(b"abc"));
+        assert_eq!(read(body, HEAD, 1000, &budget, LIMIT).await.unwrap(), "abc");
+        assert_eq!(refused(&mut waiting).await, 503);
+        let before = Reserved::new(&budget, 4 * HEAD).unwrap();
+        assert!(Reserved::new(&budget, 7 * HEAD).is_err(), "memory is lost only while a body is read");
+        drop(before);
+        while waiting.join_next().await.is_some() {}
+        assert_eq!(budget.used(), 0);
     }
 
     struct Stalled;

@@ -44,7 +44,7 @@ struct Held {
     /// The number of bytes that have arrived or have been sent.
     moved: usize,
     is_large: bool,
-    /// Whether the share can be lost. It cannot once a request has arrived.
+    /// Whether the share can be lost. It cannot before a request begins to arrive, and once it has arrived.
     can_be_lost: bool,
 }
 
@@ -125,6 +125,13 @@ impl Share {
             held.bytes -= bytes;
             state.used -= bytes;
             state.used_large -= if held.is_large { bytes } else { 0 };
+        }
+    }
+
+    /// The request begins to arrive now. From now on, the share can be lost.
+    pub(crate) fn begin(&self) {
+        if let Some(held) = self.budget.state().shares.get_mut(&self.id) {
+            (held.begun, held.can_be_lost) = (Instant::now(), true);
         }
     }
 

@@ -2,6 +2,7 @@
 //! this crate takes the connection away from hyper and sends the answer itself.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -17,7 +18,7 @@ use tokio::net::TcpStream;
 
 use crate::activity::Activity;
 use crate::connections::Open;
-use crate::dispatch::dispatch;
+use crate::dispatch::{admit, dispatch, refuse};
 use crate::endless::{Endless, EndlessAnswer, Handover};
 use crate::server::Server;
 use crate::timekeeper::{OnShutdown, Timekeeper};
@@ -120,9 +121,17 @@ impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         let version = request.version();
-        let request = RequestBody::wrap(request, self.number);
-        let answer =
-            dispatch(Arc::clone(&self.server), self.activity.request(), self.peer, self.spare, request);
+        let (reserved, refusal) = match admit(&self.server, &request) {
+            Ok(reserved) => (reserved, None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        let request = RequestBody::wrap(request, self.number, reserved);
+        let in_flight = self.activity.request();
+        if let Some(refusal) = refusal {
+            let response = refuse(&self.server, in_flight, self.peer, request, refusal);
+            return Box::pin(ready(Ok(response)));
+        }
+        let answer = dispatch(Arc::clone(&self.server), in_flight, self.peer, self.spare, request);
         let handover = self.handover.clone();
         Box::pin(async move {
             let response = answer.await;

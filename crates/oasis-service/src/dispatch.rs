@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING,
     X_CONTENT_TYPE_OPTIONS,
@@ -14,6 +14,7 @@ use oasis_core::chain;
 use tracing::{Instrument, Level};
 
 use crate::activity::InFlight;
+use crate::body::{self, Reserved};
 use crate::request_id::X_REQUEST_ID;
 use crate::server::Server;
 use crate::tracked_body::TrackedBody;
@@ -22,7 +23,11 @@ use crate::{ApiError, App, Request, RequestContext, Response, meters, panics, pr
 /// The number of streams that are refused at once on one connection. Later refusals come after a wait.
 const PROMPT_REFUSALS: u32 = 16;
 const REFUSED_AFTER: Duration = Duration::from_secs(10);
-/// The maximum length of a path in the log, in bytes.
+/// The maximum number of header fields of a request, which is hyper's limit for HTTP/1. A field over HTTP/2
+/// can be one byte on the wire and a hundred in memory.
+const MAX_HEADER_FIELDS: usize = 100;
+/// The maximum lengths of a method and a path in the log, in bytes.
+const MAX_LOGGED_METHOD: usize = 32;
 const MAX_LOGGED_PATH: usize = 512;
 
 /// The part of an access log line that describes a failure.
@@ -42,6 +47,51 @@ impl Failure {
         };
         Self { code: error.code(), causes }
     }
+}
+
+/// Reserves memory for a request that has a body. This and [`refuse`] happen before the request has a task.
+/// Otherwise, requests that wait for the processors would use memory without a bound.
+///
+/// # Errors
+/// [`Refusal`] if the request has too many header fields, or when the memory of request bodies is exhausted.
+pub(crate) fn admit<A: App>(
+    server: &Server<A>,
+    request: &hyper::Request<Incoming>,
+) -> Result<Option<Reserved>, Refusal> {
+    if request.headers().len() > MAX_HEADER_FIELDS {
+        return Err(Refusal::TooManyFields);
+    }
+    if request.body().is_end_stream() {
+        return Ok(None);
+    }
+    Reserved::new(&server.budget, body::request_bytes(request)).map(Some).map_err(Refusal::Overloaded)
+}
+
+/// Why a request is not admitted.
+pub(crate) enum Refusal {
+    TooManyFields,
+    Overloaded(ApiError),
+}
+
+/// Drops a request that is not admitted, and makes the answer to it.
+pub(crate) fn refuse<A: App>(
+    server: &Server<A>,
+    in_flight: InFlight,
+    peer: SocketAddr,
+    request: Request,
+    refusal: Refusal,
+) -> hyper::Response<TrackedBody> {
+    let context = RequestContext::new(&request, peer, in_flight, Arc::clone(&server.budget), &server.limits);
+    drop(request);
+    let span = tracing::error_span!("request", request_id = context.request_id());
+    let route = A::resolve(context.path());
+    let answer = match refusal {
+        // Over HTTP/1, hyper gives this answer itself.
+        Refusal::TooManyFields => Ok(response::status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)),
+        Refusal::Overloaded(error) => Err(error),
+    };
+    let response = span.in_scope(|| finish(server, &route, &context, Instant::now(), answer));
+    response.map(|body| TrackedBody::new(body, context.into_in_flight()))
 }
 
 pub(crate) async fn dispatch<A: App>(
@@ -82,6 +132,17 @@ async fn respond<A: App>(
     if context.in_flight().was_refused() {
         slow_down(server, context.in_flight()).await;
     }
+    finish(server, &route, context, started, answer)
+}
+
+/// Makes the response, and counts and logs it.
+fn finish<A: App>(
+    server: &Server<A>,
+    route: &A::Route,
+    context: &RequestContext,
+    started: Instant,
+    answer: Result<Response, ApiError>,
+) -> Response {
     let admitted = answer.and_then(|response| server.answers.admit(response));
     let (mut response, failure) = match admitted {
         Ok(response) => (response, None),
@@ -96,7 +157,7 @@ async fn respond<A: App>(
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, context.request_id_header());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    server.app.decorate(&route, context, headers);
+    server.app.decorate(route, context, headers);
 
     let time = started.elapsed();
     meters::request(A::NAME, context.method(), context.route(), response.status(), time);
@@ -211,8 +272,8 @@ fn log_access(
         _ if is_probe => Level::DEBUG,
         _ => Level::INFO,
     };
-    let method = context.method().as_str();
-    let path = clipped(context.path());
+    let method = clipped(context.method().as_str(), MAX_LOGGED_METHOD);
+    let path = clipped(context.path(), MAX_LOGGED_PATH);
     let bytes = response.body().size_hint().exact();
     let code = failure.as_ref().map(|failure| failure.code);
     let error = failure.as_ref().and_then(|failure| failure.causes.as_deref());
@@ -243,7 +304,7 @@ fn log_access(
     }
 }
 
-/// Cuts a long path for the log. If the limit is inside a character, the path is not cut.
-fn clipped(path: &str) -> &str {
-    path.get(..MAX_LOGGED_PATH).unwrap_or(path)
+/// Cuts a long text for the log, between two characters.
+fn clipped(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }

@@ -31,7 +31,8 @@ pub struct Limits {
     pub stall_timeout: Duration,
     /// The time limit for a whole request body to arrive.
     pub body_timeout: Duration,
-    /// The maximum total size of the request bodies in memory, in bytes.
+    /// The maximum total size of the request bodies in memory, in bytes. While a body is read, the estimated
+    /// memory of its request counts too.
     pub body_budget: usize,
     /// The maximum total size of the answers that wait to be sent, in bytes. Streams and the files of pages
     /// do not count.

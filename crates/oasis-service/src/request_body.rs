@@ -11,6 +11,8 @@ use hyper::header::EXPECT;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::body::Reserved;
+
 /// The maximum number of bytes of an unread body that are read and discarded.
 const DRAIN_BYTES: usize = 64 << 20;
 /// The time limit for reading and discarding an unread body.
@@ -33,13 +35,24 @@ pub struct RequestBody {
     /// Whether the client waits for `100 Continue`. hyper sends `100 Continue` when the body is first polled.
     awaits_continue: bool,
     connection: u64,
+    /// The memory of the request. `None` if the request has no body, or once the body is read.
+    reserved: Option<Reserved>,
 }
 
 impl RequestBody {
     /// Wraps the body of a request that came over the connection with the number `connection`.
-    pub(crate) fn wrap(request: hyper::Request<Incoming>, connection: u64) -> Request {
+    pub(crate) fn wrap(
+        request: hyper::Request<Incoming>,
+        connection: u64,
+        reserved: Option<Reserved>,
+    ) -> Request {
         let awaits_continue = request.headers().contains_key(EXPECT);
-        request.map(|incoming| Self { incoming: Some(incoming), awaits_continue, connection })
+        request.map(|incoming| Self { incoming: Some(incoming), awaits_continue, connection, reserved })
+    }
+
+    /// Takes the memory that the request has reserved.
+    pub(crate) fn take_reserved(&mut self) -> Option<Reserved> {
+        self.reserved.take()
     }
 
     /// The number of the connection over which the request came. No other connection of the server has had

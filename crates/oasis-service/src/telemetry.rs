@@ -7,6 +7,7 @@ mod escape;
 mod fields;
 mod json;
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use tracing::level_filters::LevelFilter;
@@ -33,9 +34,14 @@ pub fn init(name: &'static str, filter: &str) -> Result<(), BadFilter> {
     let layer = if io::stderr().is_terminal() {
         // Without `log_internal_errors(false)`, the layer would report a failed write with eprintln!, which
         // panics on a broken stderr.
-        fmt::layer().with_writer(Stderr).with_ansi(true).with_target(false).log_internal_errors(false).boxed()
+        fmt::layer()
+            .with_writer(Stderr { is_terminal: true })
+            .with_ansi(true)
+            .with_target(false)
+            .log_internal_errors(false)
+            .boxed()
     } else {
-        JsonLines::new(name, Stderr).boxed()
+        JsonLines::new(name, Stderr { is_terminal: false }).boxed()
     };
     // This fails only if a subscriber is already set. That subscriber stays in use.
     if tracing_subscriber::registry().with(layer).with(filter).try_init().is_ok() {
@@ -72,17 +78,32 @@ pub struct BadFilter {
 
 /// The standard error stream, for the log. A write reports success even if it fails.
 #[derive(Clone, Copy, Debug)]
-struct Stderr;
+struct Stderr {
+    is_terminal: bool,
+}
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = io::stderr().lock().write_all(bytes);
+        let mut stderr = io::stderr().lock();
+        let _ = match str::from_utf8(bytes) {
+            Ok(line) if self.is_terminal => stderr.write_all(for_terminal(line).as_bytes()),
+            _ => stderr.write_all(bytes),
+        };
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Escapes what the layer leaves of the characters that mislead. Escape sequences of the layer stay.
+fn for_terminal(line: &str) -> Cow<'_, str> {
+    if !line.contains(escape::is_misleading) {
+        return Cow::Borrowed(line);
+    }
+    let escaped = |c: char| if escape::is_misleading(c) { c.escape_unicode().to_string() } else { c.into() };
+    Cow::Owned(line.chars().map(escaped).collect())
 }
 
 impl<'a> MakeWriter<'a> for Stderr {
@@ -110,6 +131,12 @@ mod tests {
         for few in ["", ",", "gateway_feed=debug"] {
             assert!(asked(few, "access", Level::ERROR) && !asked(few, "access", Level::WARN), "{few:?}");
         }
+    }
+
+    #[test]
+    fn a_line_on_a_terminal_keeps_its_colours_and_cannot_mislead() {
+        let line = "\u{1b}[32mINFO\u{1b}[0m GET /\u{202e}é\u{9b}2J";
+        assert_eq!(for_terminal(line), "\u{1b}[32mINFO\u{1b}[0m GET /\\u{202e}é\\u{9b}2J");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use oasis_service::Limits;
 use tokio::io::AsyncWriteExt;
 
-use super::client::Client;
+use super::client::{Client, http2};
 use super::logs;
 use super::sample::{ECHO_CAP, start, within};
 
@@ -116,12 +116,12 @@ async fn a_body_that_stalls_is_answered_with_408() {
 
 #[tokio::test]
 async fn a_body_above_the_budget_gets_503_and_returns_its_share_of_the_budget() {
-    let limits = Limits { body_budget: 1000, ..Limits::default() };
+    let limits = Limits { body_budget: 80_000, ..Limits::default() };
     let server = start(limits).await;
     for _ in 0..3 {
         let mut client = Client::connect(server.address).await;
-        client.send(head(1001, "")).await;
-        client.send([b'b'; 1001]).await;
+        client.send(head(80_001, "")).await;
+        client.send([b'b'; 80_001]).await;
         let reply = client.reply().await;
         assert_eq!((reply.status, reply.error_code().as_str()), (503, "overloaded"));
         assert!(reply.header("retry-after").is_some());
@@ -131,6 +131,20 @@ async fn a_body_above_the_budget_gets_503_and_returns_its_share_of_the_budget() 
         client.send([b'b'; 1000]).await;
         assert_eq!(client.reply().await.status, 200);
     }
+    server.stop().await;
+}
+
+/// Over HTTP/2, a field of a head can be one byte on the wire and take a hundred in memory. So a head counts
+/// even if no byte of its body ever comes.
+#[tokio::test]
+async fn a_head_counts_towards_the_budget_while_its_body_is_read() {
+    let server = start(Limits { body_budget: 50_000, ..Limits::default() }).await;
+    let mut client = Client::connect(server.address).await;
+    client.send(http2::BEGINNING).await;
+    client.send(http2::post(1, "/echo", 90)).await;
+    client.send(http2::post(3, "/echo", 90)).await;
+    client.until(b"overloaded").await;
+    drop(client);
     server.stop().await;
 }
 

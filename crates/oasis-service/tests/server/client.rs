@@ -117,14 +117,27 @@ pub(crate) mod http2 {
     /// The preface and the empty frame SETTINGS, with which every connection begins.
     pub(crate) const BEGINNING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-    /// A GET request on a stream. No name or value is compressed (RFC 7541).
+    /// A GET request on a stream.
     pub(crate) fn get(stream: u32, path: &str) -> Vec<u8> {
-        // `:method: GET` and `:scheme: http` have numbers; `:authority` is number 1, and `:path` is number 4.
-        let mut fields = vec![0x82, 0x86, 0x01, 1, b'x', 0x04, u8::try_from(path.len()).unwrap()];
+        // END_STREAM and END_HEADERS.
+        head(stream, 0x05, 0x82, path, &[])
+    }
+
+    /// The head of a POST request with `count` more header fields. The body follows.
+    pub(crate) fn post(stream: u32, path: &str, count: usize) -> Vec<u8> {
+        // END_HEADERS.
+        head(stream, 0x04, 0x83, path, &[0x00, 1, b'a', 0].repeat(count))
+    }
+
+    /// The frame HEADERS. No name or value is compressed (RFC 7541).
+    fn head(stream: u32, flags: u8, method: u8, path: &str, more: &[u8]) -> Vec<u8> {
+        // `:method: GET`, `:method: POST` and `:scheme: http` have numbers; `:authority` is number 1, and
+        // `:path` is number 4.
+        let mut fields = vec![method, 0x86, 0x01, 1, b'x', 0x04, u8::try_from(path.len()).unwrap()];
         fields.extend_from_slice(path.as_bytes());
+        fields.extend_from_slice(more);
         let length = u32::try_from(fields.len()).unwrap().to_be_bytes();
-        // HEADERS with END_STREAM and END_HEADERS.
-        let frame = [&length[1..], &[0x01, 0x05], &stream.to_be_bytes(), &fields];
+        let frame = [&length[1..], &[0x01, flags], &stream.to_be_bytes(), &fields];
         frame.concat()
     }
 

@@ -101,6 +101,20 @@ async fn the_access_log_describes_the_request_without_its_query() {
 }
 
 #[tokio::test]
+async fn a_long_method_and_a_long_path_are_cut_between_characters() {
+    let server = start(Limits::default()).await;
+    let mut client = Client::connect(server.address).await;
+    let (method, path) = ("M".repeat(10_000), format!("/{}", "\u{e9}".repeat(5_000)));
+    client.send(format!("{method} {path} HTTP/1.1\r\nhost: x\r\nx-request-id: long-1\r\n\r\n")).await;
+    assert_eq!(client.reply().await.status, 404);
+    let line = access_line("long-1").await;
+    let (method, path) = (&method[..32], &path[..511]);
+    assert_eq!((&line["method"], &line["path"]), (&method.into(), &path.into()));
+    assert_eq!(line["message"], format!("{method} {path} 404"));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn failures_are_logged_once_with_their_cause() {
     let server = start(Limits::default()).await;
     let mut client = Client::connect(server.address).await;

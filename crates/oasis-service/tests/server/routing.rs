@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use oasis_service::Limits;
 use tokio::net::TcpStream;
@@ -71,6 +72,31 @@ async fn http2_streams_finish_before_the_server_stops() {
     server.app.release.add_permits(1);
     let response = within(response).await.unwrap().unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "done");
+    server.stop().await;
+}
+
+/// Over HTTP/1, the field `Host` counts too.
+#[tokio::test]
+async fn a_request_with_more_than_100_header_fields_is_answered_with_431() {
+    let server = start(Limits::default()).await;
+    let mut sender = http2(&server).await;
+    for (count, status, body) in [(100, 200, "hello"), (101, 431, "")] {
+        let mut request = request("GET", "/hello", "");
+        for nth in 0..count {
+            let name = HeaderName::try_from(format!("a-{}", nth / 2)).unwrap();
+            request.headers_mut().append(name, HeaderValue::from_static(""));
+        }
+        let response = within(sender.send_request(request)).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body);
+
+        let mut client = Client::connect(server.address).await;
+        let fields = "a: \r\n".repeat(count - 1);
+        client.send(format!("GET /hello HTTP/1.1\r\nhost: x\r\n{fields}\r\n")).await;
+        let reply = client.reply().await;
+        assert_eq!((reply.status, reply.body.as_str()), (status, body));
+    }
+    drop(sender);
     server.stop().await;
 }
 

@@ -128,6 +128,7 @@ impl FromStr for SenderTokens {
         for (place, item) in auth::token_items(list)?.enumerate() {
             let bad = |why| BadTokens::Item { number: place + 1, why };
             let (token, grant) = token(item).map_err(bad)?;
+            auth::check_end(token).map_err(bad)?;
             if parsed.iter().any(|(other, of_other)| *other == token && *of_other != grant) {
                 return Err(bad("is in the list twice, with different names or sources"));
             }
@@ -270,8 +271,8 @@ mod tests {
             ("MDEyMzQ1Njc4OWFiY2RlZg==", "MDEyMzQ1Njc4OWFiY2RlZg=="),
             ("MDEyMzQ1Njc4OWFiY2RlZg==:agent.ping", "MDEyMzQ1Njc4OWFiY2RlZg=="),
             ("MDEyMzQ1Njc4OWFiY2RlZmc=", "MDEyMzQ1Njc4OWFiY2RlZmc="),
-            ("ci=YWJj==", "YWJj=="),
-            ("ci=YWJj==:agent.ping", "YWJj=="),
+            ("ci=MDEyMzQ1Njc4OWFiY2RlZg==", "MDEyMzQ1Njc4OWFiY2RlZg=="),
+            ("ci=MDEyMzQ1Njc4OWFiY2RlZg==:agent.ping", "MDEyMzQ1Njc4OWFiY2RlZg=="),
         ] {
             assert!(scope(&parse(list), token).is_some(), "{list}");
         }
@@ -300,6 +301,11 @@ mod tests {
             "ok,name=:github.actions",
             "ok,name=",
             "ok,name==",
+            "ok,github-actions-runner=",
+            "ok,github-actions-runner==:rooms",
+            "ok,ci= =",
+            "ok,ci= =:rooms",
+            "ok,ci=hunter==:agent.ping",
             "ok,a b=hunter2",
             "ok,=hunter2",
             "ok,-=hunter2",

@@ -290,6 +290,14 @@ fn an_error_names_the_bad_variable_but_does_not_show_a_secret() {
         assert_eq!(code, Some(2), "{name} {value:?}: {text}");
         assert!(text.contains(&format!("[env: {name}]")) && text.contains("has no token"), "{text}");
     }
+    // These settings would turn a check of the tokens off.
+    for (name, value) in
+        [("JWT_AUDIENCE", " "), ("JWT_AUDIENCE", ","), ("JWT_ISSUER", " "), ("JWT_ISSUER", " , ")]
+    {
+        let (code, text) = finished(binary(&[("DATABASE_URL", "postgres://h/d"), (name, value)]));
+        assert_eq!(code, Some(2), "{name} {value:?}: {text}");
+        assert!(text.contains(&format!("[env: {name}]")) && text.contains("has no item"), "{text}");
+    }
     let both = [
         ("DATABASE_URL", "postgres://h/d"),
         ("INGEST_TOKENS", "t"),
