@@ -21,6 +21,7 @@ mod ingest;
 mod meant;
 mod openapi;
 mod query;
+mod ready;
 mod resources;
 mod rights;
 mod rooms;

@@ -25,7 +25,7 @@ use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use oasis_service::{
     ApiError, App, Disclosure, NotReady, Query, Request, RequestContext, Response, response,
 };
-use oasis_store::{Appender, Need, Store};
+use oasis_store::{Appender, Store};
 use serde_json::{Map, Value};
 
 use crate::access::{Callers, Lane, Origins, Readers, Refusals, Senders, Viewer, client_address};
@@ -42,7 +42,7 @@ use crate::route::{Action, Route};
 use crate::streams::casts::{CastWant, Followed, Follower};
 use crate::streams::{StreamRequest, Streams, rooms as room_logs, ticker};
 use crate::turns::Asker;
-use crate::{config, console, ingest, openapi};
+use crate::{config, console, ingest, openapi, ready};
 
 pub(crate) struct Gateway {
     pub(crate) store: Store,
@@ -65,14 +65,6 @@ pub(crate) struct Gateway {
     /// Whether the test stream is served.
     #[cfg(feature = "test-stream")]
     pub(crate) test_stream: bool,
-}
-
-/// What `/ready` says while there are too many agents.
-const FULL_AGENTS: &str = "there are too many agents, so new agents of a token with many are not watched";
-
-/// What `/ready` says while a stream has as many clients as it accepts.
-fn full_stream(stream: &str) -> String {
-    format!("as many clients as MAX_SUBSCRIBERS allows follow {stream}")
 }
 
 impl App for Gateway {
@@ -150,18 +142,7 @@ impl App for Gateway {
     }
 
     async fn ready(&self) -> Result<(), NotReady> {
-        let need = if self.senders.exist() { Need::ReadWrite } else { Need::Read };
-        let mut reasons = self.store.check(need).await;
-        // A reason of the check explains the trouble better than the error of the tail.
-        if reasons.is_empty() {
-            reasons.extend(self.streams.trouble().map(|why| format!("cannot read the table: {why}")));
-        }
-        // A load balancer should send new clients of the ticker to another gateway. Other parts that are full
-        // must not keep clients of the ticker away, see `details`.
-        if self.streams.ticker_is_full() {
-            reasons.push(full_stream("the ticker"));
-        }
-        if reasons.is_empty() { Ok(()) } else { Err(NotReady { reasons }) }
+        ready::check(self).await
     }
 
     fn disclosure(&self, request: &Request) -> Disclosure {
@@ -169,24 +150,7 @@ impl App for Gateway {
     }
 
     fn details(&self, disclosure: Disclosure) -> Map<String, Value> {
-        let why = self.streams.polls().map(|why| match disclosure {
-            Disclosure::Full => why,
-            // The reason can have an error of the database.
-            Disclosure::MetricsOnly | Disclosure::None => {
-                "notifications of the database do not work".to_owned()
-            }
-        });
-        let mut details: Map<String, Value> =
-            why.map(|why| ("polls".to_owned(), why.into())).into_iter().collect();
-        if disclosure == Disclosure::Full {
-            let agents = self.agents.are_full().then(|| FULL_AGENTS.to_owned());
-            let full: Vec<String> =
-                agents.into_iter().chain(self.streams.full_private().map(full_stream)).collect();
-            if !full.is_empty() {
-                details.insert("full".to_owned(), full.into());
-            }
-        }
-        details
+        ready::details(self, disclosure)
     }
 
     fn closing(&self) {
