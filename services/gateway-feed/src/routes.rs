@@ -25,7 +25,7 @@ use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use oasis_service::{
     ApiError, App, Disclosure, NotReady, Query, Request, RequestContext, Response, response,
 };
-use oasis_store::{Appender, Store};
+use oasis_store::{Appender, Need, Store};
 use serde_json::{Map, Value};
 
 use crate::access::{Callers, Lane, Origins, Readers, Refusals, Senders, Viewer, client_address};
@@ -142,7 +142,8 @@ impl App for Gateway {
     }
 
     async fn ready(&self) -> Result<(), NotReady> {
-        ready::check(self).await
+        let need = if self.senders.exist() { Need::ReadWrite } else { Need::Read };
+        ready::check(&self.store, need, &self.streams).await
     }
 
     fn disclosure(&self, request: &Request) -> Disclosure {
@@ -150,7 +151,7 @@ impl App for Gateway {
     }
 
     fn details(&self, disclosure: Disclosure) -> Map<String, Value> {
-        ready::details(self, disclosure)
+        ready::details(&self.streams, &self.agents, disclosure)
     }
 
     fn closing(&self) {
