@@ -65,7 +65,7 @@ use crate::turns::Turns;
 
 /// The memory of all request bodies. A body that loses its share frees its memory a moment later, so the
 /// process can need up to 256 MiB until then.
-const BODY_BUDGET: usize = 192 << 20;
+const BODY_BUDGET: usize = 160 << 20;
 /// How long the last rows of the audit log may take at the end.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);
 
