@@ -53,7 +53,7 @@ impl Answer {
     pub(crate) fn new(bytes: &[u8], budget: &Arc<Budget>) -> Result<Self, Exhausted> {
         let slices = bytes.chunks(SLICE).map(Bytes::copy_from_slice).collect();
         let unsent = Arc::new(Unsent(Mutex::new(slices)));
-        let share = budget.share(unsent.clone());
+        let share = budget.share(unsent.clone(), true);
         share.take(bytes.len(), 0)?;
         Ok(Self { unsent, share, left: bytes.len() })
     }

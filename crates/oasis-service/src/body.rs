@@ -60,10 +60,8 @@ impl Reserved {
     /// 503 when `budget` is exhausted, and no body that is being read is slower.
     pub(crate) fn new(budget: &Arc<Budget>, bytes: usize) -> Result<Self, ApiError> {
         let lost = Arc::new(LossSignal::default());
-        let share = budget.share(lost.clone());
-        if share.take(bytes, 0).is_err() || !share.keep() {
-            return Err(overloaded());
-        }
+        let share = budget.share(lost.clone(), false);
+        share.take(bytes, 0).map_err(|_| overloaded())?;
         Ok(Self { share, lost })
     }
 }

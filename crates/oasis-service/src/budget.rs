@@ -68,13 +68,13 @@ impl Budget {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An empty share.
-    pub(crate) fn share(self: &Arc<Self>, holder: Arc<dyn Holder>) -> Share {
+    /// An empty share. If it cannot be lost, it can be after [`Share::begin`].
+    pub(crate) fn share(self: &Arc<Self>, holder: Arc<dyn Holder>, can_be_lost: bool) -> Share {
         let mut state = self.state();
         let id = state.next;
         state.next += 1;
         let begun = Instant::now();
-        let held = Held { holder, begun, bytes: 0, moved: 0, is_large: false, can_be_lost: true };
+        let held = Held { holder, begun, bytes: 0, moved: 0, is_large: false, can_be_lost };
         state.shares.insert(id, held);
         Share { budget: Arc::clone(self), id }
     }
@@ -222,7 +222,7 @@ mod tests {
     impl Request {
         fn new(budget: &Arc<Budget>) -> Self {
             let flag = Arc::new(Flag::default());
-            Self { share: budget.share(flag.clone()), flag }
+            Self { share: budget.share(flag.clone(), true), flag }
         }
 
         /// A share of `bytes` bytes that have arrived.
