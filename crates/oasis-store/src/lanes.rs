@@ -14,6 +14,7 @@ pub struct Lanes<K, T> {
     /// The senders with items, in the order of their turns.
     turns: VecDeque<K>,
     length: usize,
+    weight: usize,
 }
 
 /// The items of one sender, each with its weight. A lane has at least one item.
@@ -25,7 +26,7 @@ struct Lane<T> {
 
 impl<K, T> Default for Lanes<K, T> {
     fn default() -> Self {
-        Self { lanes: HashMap::new(), turns: VecDeque::new(), length: 0 }
+        Self { lanes: HashMap::new(), turns: VecDeque::new(), length: 0, weight: 0 }
     }
 }
 
@@ -38,6 +39,11 @@ impl<K: Copy + Eq + Hash + Ord, T> Lanes<K, T> {
     /// Whether there is no item.
     pub fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// The weight of all items together.
+    pub fn weight(&self) -> usize {
+        self.weight
     }
 
     /// Adds an item as the last one of its sender.
@@ -58,6 +64,7 @@ impl<K: Copy + Eq + Hash + Ord, T> Lanes<K, T> {
     /// The lane to which an item is being added.
     fn lane(&mut self, sender: K, weight: usize) -> &mut Lane<T> {
         self.length += 1;
+        self.weight += weight;
         let lane = self.lanes.entry(sender).or_insert_with(|| Lane { items: VecDeque::new(), weight: 0 });
         lane.weight += weight;
         lane
@@ -124,6 +131,7 @@ impl<K: Copy + Eq + Hash + Ord, T> Lanes<K, T> {
         let (item, weight) = take(&mut lane.items)?;
         lane.weight -= weight;
         self.length -= 1;
+        self.weight -= weight;
         if lane.items.is_empty() {
             self.lanes.remove(&sender);
             self.remove_turn(sender);
@@ -148,6 +156,7 @@ impl<K: Copy + Eq + Hash + Ord, T> Lanes<K, T> {
             for (item, weight) in std::mem::take(&mut lane.items) {
                 if is_removed(&item) {
                     lane.weight -= weight;
+                    self.weight -= weight;
                     removed.push(item);
                 } else {
                     lane.items.push_back((item, weight));

@@ -66,11 +66,13 @@ proptest! {
             }
             prop_assert_eq!(lanes.len(), model.iter().map(VecDeque::len).sum::<usize>());
             prop_assert_eq!(lanes.iter().count(), lanes.len());
+            prop_assert_eq!(lanes.weight(), lanes.lanes.values().map(|lane| lane.weight).sum::<usize>());
         }
         while let Some(item) = lanes.pop() {
             prop_assert_eq!(model[usize::from(item.0)].pop_front(), Some(item));
         }
         prop_assert!(model.iter().all(VecDeque::is_empty));
         prop_assert!(lanes.lanes.is_empty() && lanes.turns.is_empty() && lanes.is_empty());
+        prop_assert_eq!(lanes.weight(), 0);
     }
 }

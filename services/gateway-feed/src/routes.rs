@@ -17,6 +17,7 @@
 //!
 //! The answer to any other path is 404. Its hint names the path that the client probably meant.
 
+use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
@@ -181,8 +182,12 @@ impl Gateway {
 
     /// Who asks for a turn with a request that needs no user.
     fn asker(&self, request: &Request, context: &RequestContext) -> Asker<'static> {
-        let address = client_address(context.peer().ip(), request.headers(), self.trusted_proxy_hops);
-        Asker { client: Lane::of_address(address), connection: request.body().connection() }
+        Asker::new(Lane::of_address(self.address(request, context)), request)
+    }
+
+    /// The address of the client that sent a request.
+    fn address(&self, request: &Request, context: &RequestContext) -> IpAddr {
+        client_address(context.peer().ip(), request.headers(), self.trusted_proxy_hops)
     }
 
     /// The user who sent the request. The credential has not been revoked.
@@ -274,7 +279,7 @@ impl Gateway {
         id: Option<&str>,
         context: &RequestContext,
     ) -> Result<Response, ApiError> {
-        let address = client_address(context.peer().ip(), request.headers(), self.trusted_proxy_hops);
+        let address = self.address(request, context);
         let client = Client::new(address, request.headers());
         let mut user = None;
         let answer = self.cast_events(request, id, &client, &mut user, context).await.map_err(with_cast_code);

@@ -10,12 +10,12 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use oasis_service::ApiError;
+use oasis_service::{ApiError, Request as HttpRequest};
 use oasis_store::Lanes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::access::Lane;
+use crate::access::{Lane, Viewer};
 
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,9 +40,25 @@ pub(crate) enum Cost {
 /// Who asks for a turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asker<'a> {
-    pub(crate) client: Lane<'a>,
-    /// The number of the connection of the request. 0 if it does not matter.
-    pub(crate) connection: u64,
+    client: Lane<'a>,
+    connection: u64,
+}
+
+impl<'a> Asker<'a> {
+    /// A client that sent a request.
+    pub(crate) fn new(client: Lane<'a>, request: &HttpRequest) -> Self {
+        Self { client, connection: request.body().connection() }
+    }
+
+    /// A user who sent a request.
+    pub(crate) fn of_viewer(viewer: &'a Viewer, request: &HttpRequest) -> Self {
+        Self::new(Lane::User(&viewer.user), request)
+    }
+
+    /// A client whose connections share one line.
+    pub(crate) fn of_client(client: Lane<'a>) -> Self {
+        Self { client, connection: 0 }
+    }
 }
 
 /// The turns of one sort of work. Clones share the turns.
@@ -69,7 +85,6 @@ struct State {
 #[derive(Default)]
 struct Waiting {
     requests: Lanes<u64, Request>,
-    weight: usize,
     /// The number of all requests until now.
     number: u64,
     /// For connections that have had a turn, the number of that turn.
@@ -163,7 +178,6 @@ impl Inner {
         let waiting = state.waiting(cost);
         waiting.make_room(client, asker.connection, weight, self.most_waiting)?;
         waiting.number += 1;
-        waiting.weight += weight;
         let (turn, receiver) = oneshot::channel();
         let request = Request { turn, weight, connection: asker.connection, number: waiting.number };
         waiting.requests.push_back(client, weight, request);
@@ -218,7 +232,6 @@ impl Waiting {
     fn pop(&mut self) -> Option<Request> {
         let turns = &self.turns;
         let next = self.requests.pop_lowest(|request| turns.get(&request.connection).copied())?;
-        self.weight -= next.weight;
         self.number += 1;
         self.turns.insert(next.connection, self.number);
         if self.turns.len() > 2 * self.requests.len() + FORGOTTEN_TURNS {
@@ -231,18 +244,17 @@ impl Waiting {
     /// Makes room for a request with this `weight`: the newest requests of the client with the most give
     /// way, or those of the connection with the most. `None` if this is the one that asks.
     fn make_room(&mut self, client: u64, connection: u64, weight: usize, most: usize) -> Option<()> {
-        let needed = |waiting: &Self| match waiting.weight + weight {
-            _ if waiting.weight == 0 => 0,
-            sum => sum.saturating_sub(most),
+        let needed = |waiting: &Self| match waiting.requests.weight() {
+            0 => 0,
+            sum => (sum + weight).saturating_sub(most),
         };
         if needed(self) > 0 {
             // Requests that no longer wait need no room.
-            self.remove(|request| request.turn.is_closed());
+            self.requests.extract(|request| request.turn.is_closed());
         }
         while needed(self) > 0 {
-            match self.requests.give_way(client, weight, needed(self)) {
-                Some(gone) => self.weight -= gone.weight,
-                None => self.give_way_by_connection(connection, weight)?,
+            if self.requests.give_way(client, weight, needed(self)).is_none() {
+                self.give_way_by_connection(connection, weight)?;
             }
         }
         Some(())
@@ -258,13 +270,8 @@ impl Waiting {
         }
         let own = connections.get(&connection).map_or(0, |(sum, _)| *sum) + weight;
         let (_, newest) = connections.into_values().max().filter(|(sum, _)| *sum > own)?;
-        self.remove(|request| request.number == newest);
+        self.requests.extract(|request| request.number == newest);
         Some(())
-    }
-
-    fn remove(&mut self, is_removed: impl Fn(&Request) -> bool) {
-        let removed = self.requests.extract(is_removed);
-        self.weight -= removed.iter().map(|request| request.weight).sum::<usize>();
     }
 }
 

@@ -24,7 +24,7 @@ async fn wait(turns: &Turns, asker: Asker<'static>) -> JoinHandle<Result<Turn, A
 
 fn is_unused(turns: &Turns) -> bool {
     let state = turns.0.state();
-    let is_empty = |waiting: &Waiting| waiting.requests.is_empty() && waiting.weight == 0;
+    let is_empty = |waiting: &Waiting| waiting.requests.is_empty() && waiting.requests.weight() == 0;
     state.running == 0
         && state.running_expensive == 0
         && [&state.cheap, &state.expensive].into_iter().all(is_empty)

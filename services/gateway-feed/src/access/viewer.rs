@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use oasis_core::Ts;
 use oasis_identity::LEEWAY;
-use oasis_service::Request;
 use tokio::time::Instant;
 
 use super::limits::Limits;
-use super::senders::Lane;
 use super::subject::Subject;
-use crate::turns::Asker;
 
 /// A user who has presented a valid credential.
 #[derive(Debug)]
@@ -58,11 +55,6 @@ impl TryFrom<oasis_identity::Viewer> for Viewer {
 }
 
 impl Viewer {
-    /// Who asks for a turn with a request of this viewer.
-    pub(crate) fn asker(&self, request: &Request) -> Asker<'_> {
-        Asker { client: Lane::User(&self.user), connection: request.body().connection() }
-    }
-
     /// The subjects whose revocation can end the streams of this viewer.
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         let credential = match &self.credential {

@@ -13,7 +13,7 @@ use super::errors::unavailable;
 use super::requests::Casts;
 use crate::access::Viewer;
 use crate::query::params;
-use crate::turns::Cost;
+use crate::turns::{Asker, Cost};
 
 /// The default number of rows of a page.
 const DEFAULT_LIMIT: i64 = 50;
@@ -126,7 +126,7 @@ impl Casts {
         let hours = params::number(&query, "hours", 1..=MAX_HOURS)?.unwrap_or(DEFAULT_HOURS);
         let since = Timestamp::now() - SignedDuration::from_hours(hours);
         let read = async { self.store.audit_summary(since).await.map_err(|error| unavailable(error.into())) };
-        let sums = self.turns.read(viewer.asker(request), Cost::Expensive, read).await?;
+        let sums = self.turns.read(Asker::of_viewer(viewer, request), Cost::Expensive, read).await?;
         response::json(StatusCode::OK, &Summary::new(Ts::clamped(since), sums))
     }
 
@@ -157,7 +157,7 @@ impl Casts {
             limit: limit + 1,
         };
         let read = async { self.store.audit(&select).await.map_err(|error| unavailable(error.into())) };
-        let mut found = self.turns.read(viewer.asker(request), Cost::Expensive, read).await?;
+        let mut found = self.turns.read(Asker::of_viewer(viewer, request), Cost::Expensive, read).await?;
         let more = found.len() as i64 > limit;
         found.truncate(usize::try_from(limit).unwrap_or_default());
         let next = found.last().filter(|_| more).map(|last| last.id);

@@ -11,7 +11,7 @@ use super::requests::Casts;
 use super::view::Cast;
 use crate::access::Viewer;
 use crate::query::params;
-use crate::turns::Cost;
+use crate::turns::{Asker, Cost};
 
 /// The default number of casts of a page.
 const DEFAULT_LIMIT: i64 = 20;
@@ -77,7 +77,7 @@ impl Casts {
             let found = self.store.casts(&viewer.user, (page - 1) * limit, limit).await;
             found.map_err(|error| unavailable(error.into()))
         };
-        let found = self.turns.read(viewer.asker(request), Cost::Cheap, read).await?;
+        let found = self.turns.read(Asker::of_viewer(viewer, request), Cost::Cheap, read).await?;
         let casts = found.casts.iter();
         let casts = casts.map(|cast| Cast::new(cast.channel.id().unwrap_or_default(), &cast.state)).collect();
         let total_pages = found.total.div_euclid(limit) + i64::from(found.total % limit > 0);

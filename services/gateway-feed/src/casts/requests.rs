@@ -73,7 +73,7 @@ impl Casts {
         lane: Lane<'_>,
     ) -> Result<(), ApiError> {
         let read = async { self.store.casts_of_run(run_id).await.map_err(|error| unavailable(error.into())) };
-        let casts = self.turns.read(Asker { client: lane, connection: 0 }, Cost::Cheap, read).await?;
+        let casts = self.turns.read(Asker::of_client(lane), Cost::Cheap, read).await?;
         match casts.iter().find(|other| other.channel != *cast.channel()) {
             None => Ok(()),
             Some(other) => {

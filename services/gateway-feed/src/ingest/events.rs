@@ -14,7 +14,7 @@ use tokio::task::block_in_place;
 use super::fields::Refusal;
 use super::form::{self, Form};
 use super::items::{ItemWords, Pauses, slices};
-use super::json::{check_size, is_json, object};
+use super::json::{check_size, is_array, is_json, object};
 use super::{cloud, strict};
 use crate::access::Sender;
 use crate::agents::Agents;
@@ -68,7 +68,7 @@ pub(super) async fn read(
         return Err(ApiError::unsupported_media_type("events must be sent as JSON")
             .hint("add the header Content-Type: application/json"));
     }
-    if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
+    if !is_array(body) {
         let (event, form) = one(None, body, now, (sender, agents)).await?;
         return Ok(Received { events: vec![event], created: form.is_created() });
     }
@@ -94,8 +94,7 @@ async fn one(
     // The form is not known before the text is parsed. Until then, the largest limit of all forms applies.
     check_size(text, form::MOST_LENIENT_BYTES).map_err(|refusal| refused(nth, &refusal))?;
     let parsed = if text.len() > LARGE_BYTES {
-        let asker = Asker { client: from.0.lane(), connection: 0 };
-        let _turn = LARGE.take(asker, Cost::Cheap, text.len()).await?;
+        let _turn = LARGE.take(Asker::of_client(from.0.lane()), Cost::Cheap, text.len()).await?;
         beside_others(|| parse(text, now, from))
     } else {
         parse(text, now, from)

@@ -9,7 +9,7 @@ use oasis_service::{ApiError, Request, RequestContext};
 use tokio::task::yield_now;
 
 use super::fields::Refusal;
-use super::json::{Elements, is_json};
+use super::json::{Elements, is_array, is_json};
 
 /// The maximum number of items in one request.
 const MOST_ITEMS: usize = 1_000;
@@ -107,7 +107,7 @@ pub(crate) async fn items<T>(
         }
         read(text)
     };
-    if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
+    if !is_array(body) {
         return read(body).map(|item| vec![item]).map_err(|refusal| refusal.into_error(words.bad));
     }
     let slices = slices(body, words)?;

@@ -37,6 +37,11 @@ pub(super) fn value(text: &[u8]) -> Result<Value, Refusal> {
         .map_err(|why| Refusal::new(why.to_string()))
 }
 
+/// Whether a text that may be JSON begins like an array.
+pub(super) fn is_array(text: &[u8]) -> bool {
+    text.trim_ascii_start().starts_with(b"[")
+}
+
 /// Refuses an event of more than `most` bytes.
 pub(super) fn check_size(text: &[u8], most: usize) -> Result<(), Refusal> {
     if text.len() <= most {

@@ -46,7 +46,7 @@ impl Resources {
                 ApiError::unavailable("database_unavailable", message, error).hint(AGAIN)
             })
         };
-        self.turns.read(Asker { client: lane, connection: 0 }, Cost::Cheap, read).await
+        self.turns.read(Asker::of_client(lane), Cost::Cheap, read).await
     }
 }
 

@@ -11,7 +11,7 @@ use super::selection::Selection;
 use super::view::View;
 use crate::access::{Limits, Viewer};
 use crate::query::params::bad;
-use crate::turns::Cost;
+use crate::turns::{Asker, Cost};
 
 /// The maximum number of events in a list.
 const MOST: usize = 100;
@@ -37,7 +37,7 @@ impl Resources {
         })?;
         let vtid = Vtid::parse(vtid).map_err(|why| bad("vtid", why))?;
         let read = self.last_of(&vtid, &viewer.limits);
-        let shown = self.turns.read(viewer.asker(request), Cost::Expensive, read).await?;
+        let shown = self.turns.read(Asker::of_viewer(viewer, request), Cost::Expensive, read).await?;
         let events = shown.iter().take(MOST).map(|row| View { row, with_id: true }).collect();
         response::json(StatusCode::OK, &Listed { events })
     }

@@ -12,7 +12,7 @@ use super::view::Room;
 
 use crate::access::Viewer;
 use crate::query::params;
-use crate::turns::Cost;
+use crate::turns::{Asker, Cost};
 
 /// The default number of rooms of a page.
 const ROOMS: i64 = 50;
@@ -41,7 +41,7 @@ impl Rooms {
         let query = RoomQuery { limit, before, vtid };
         let read =
             async { self.store.rooms(&viewer.user, &query).await.map_err(|error| unavailable(error.into())) };
-        let page = self.turns.read(viewer.asker(request), Cost::Cheap, read).await?;
+        let page = self.turns.read(Asker::of_viewer(viewer, request), Cost::Cheap, read).await?;
         let rooms = page
             .rooms
             .iter()

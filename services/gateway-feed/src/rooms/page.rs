@@ -13,7 +13,7 @@ use super::rights::check_reader;
 use super::view::{Defaults, Line, StoredLine};
 use crate::access::Viewer;
 use crate::query::params;
-use crate::turns::Cost;
+use crate::turns::{Asker, Cost};
 
 /// The default number of lines of a page.
 const LINES: i64 = 100;
@@ -59,7 +59,7 @@ impl Rooms {
             !query.levels.is_empty() || !query.agent_types.is_empty() || query.contains.is_some();
         let cost = if has_filter { Cost::Expensive } else { Cost::Cheap };
         let read = async { self.store.room_lines(&query).await.map_err(|error| unavailable(error.into())) };
-        let found = self.turns.read(viewer.asker(request), cost, read).await?;
+        let found = self.turns.read(Asker::of_viewer(viewer, request), cost, read).await?;
         // The right to read may have ended before the last line was written. So the right is checked again,
         // in a snapshot that is not older than the lines.
         if let Some(last) = found.lines.last() {
