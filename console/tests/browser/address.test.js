@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { event, inState, open, until } from "./stack.js";
+import { chord, event, inState, open, until } from "./stack.js";
 import { stage } from "./stage.js";
 
 const { stack, browser } = await stage();
@@ -42,11 +42,9 @@ test("the link to the home page keeps the filters, and a second click on the lin
   await page.waitForURL(`${stack.url}/agents`);
   await live.click();
   await page.waitForURL(`${stack.url}/?kind=two`);
-  await page.keyboard.press("g");
-  await page.keyboard.press("a");
+  await chord(page, "g", "a");
   await page.waitForURL(`${stack.url}/agents`);
-  await page.keyboard.press("g");
-  await page.keyboard.press("h");
+  await chord(page, "g", "h");
   await page.waitForURL(`${stack.url}/?kind=two`);
   await rows(page, 1);
   await live.click();
@@ -117,8 +115,7 @@ test("a filter text that is typed just before the user leaves the home page is n
     /** @type {HTMLElement} */ (document.querySelector('nav [href$="/agents"]')).click();
   });
   await page.waitForURL(`${stack.url}/agents`);
-  await page.keyboard.press("g");
-  await page.keyboard.press("h");
+  await chord(page, "g", "h");
   await rows(page, 3);
   assert.equal(page.url(), `${stack.url}/`);
   assert.equal(await page.getByRole("searchbox").inputValue(), "");

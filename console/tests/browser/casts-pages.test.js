@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CASTS, change, ENV, mint } from "./casts.js";
-import { open, until } from "./stack.js";
+import { chord, open, until } from "./stack.js";
 import { stage } from "./stage.js";
 
 const { stack, browser } = await stage(ENV);
@@ -163,8 +163,7 @@ test("a cast of another user, no cast, an id that no cast can have, and no token
 test("the user's casts beyond the first page can be shown, and the keys lead to the list", async () => {
   for (let i = 1; i <= 60; i++) await openCast({ id: `many-${i}`, owner: "max" });
   const { page, faults, close } = await enter("max", "/");
-  await page.keyboard.press("g");
-  await page.keyboard.press("c");
+  await chord(page, "g", "c");
   await page.waitForURL(`${stack.url}/casts`);
   await row(page, "many-60").waitFor();
   assert.equal(await page.getByRole("link", { name: "Casts" }).getAttribute("aria-current"), "page");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ENV, mint, numbered, put, report, texts, write } from "./rooms.js";
-import { open } from "./stack.js";
+import { chord, open } from "./stack.js";
 import { stage } from "./stage.js";
 
 const { stack, browser } = await stage(ENV);
@@ -71,8 +71,7 @@ test("the list shows the rooms that the reader may read, and leads to them", asy
   await put(stack, "listed-1", { title: "Listed", owner: "alice", readers: "owner" });
   await put(stack, "listed-2", { owner: "bob", readers: "owner" });
   const { page, faults, close } = await open(browser, `${stack.url}/?token=${ALICE}`);
-  await page.keyboard.press("g");
-  await page.keyboard.press("r");
+  await chord(page, "g", "r");
   await page.waitForURL(`${stack.url}/rooms`);
   const row = page.locator(".room-row", { hasText: "Listed" });
   assert.match(await row.innerText(), /open\s+Listed\s*listed-1\s+alice\s*private\s+\d+s ago/);

@@ -254,3 +254,14 @@ export async function rowsInSight(page, least) {
   }, `the list has ${least} rows`);
   return ids;
 }
+
+/**
+ * Presses the two keys of a chord such as `g h`. The page allows one second between the keys, so the second key
+ * does not wait until the page has handled the first one, which takes longer on a busy machine.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {string} first
+ * @param {string} second
+ */
+export const chord = (page, first, second) =>
+  Promise.all([page.keyboard.press(first), page.keyboard.press(second)]);
