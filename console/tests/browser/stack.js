@@ -130,7 +130,13 @@ export class Stack {
     const url = `http://127.0.0.1:${port}`;
     const env = { DATABASE_URL: await this.#database(), PORT: String(port), HOST: "127.0.0.1" };
     const child = this.#spawn(join(dirname(/** @type {string} */ (OASIS)), "gateway-feed"), [], env);
-    await ready(url, child);
+    try {
+      await ready(url, child);
+    } catch (error) {
+      // A test file ends only when all of its child processes have ended.
+      await stop(child, "SIGKILL");
+      throw error;
+    }
     return { url, stop: (/** @type {NodeJS.Signals} */ signal) => stop(child, signal) };
   }
 
@@ -256,8 +262,8 @@ export async function rowsInSight(page, least) {
 }
 
 /**
- * Presses the two keys of a chord such as `g h`. The page allows one second between the keys, so the second key
- * does not wait until the page has handled the first one, which takes longer on a busy machine.
+ * Presses the two keys of a chord such as `g h`. The page allows one second between the keys, so the second
+ * key does not wait until the page has handled the first one, which takes longer on a busy machine.
  *
  * @param {import("playwright-core").Page} page
  * @param {string} first

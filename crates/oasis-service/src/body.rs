@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::ApiError;
 use crate::budget::{Budget, Holder, Share};
+use crate::buffer::Buffer;
 
 /// A larger body is large. Large bodies can use only a part of the budget.
 const SMALL: usize = 1 << 20;
@@ -28,9 +29,6 @@ const LARGEST_REQUEST: usize = 128 << 10;
 /// least [`LEAST_PACE`] bytes per second.
 const GRACE: Duration = Duration::from_secs(10);
 const LEAST_PACE: u32 = 8 << 10;
-/// The usual size of the first allocation for a body, in bytes. The system provides memory only when bytes
-/// arrive, and not when `Content-Length` announces them.
-const FIRST_BYTES: usize = 64 << 10;
 
 /// The memory budget of all request bodies, in bytes. A quarter is kept for small bodies.
 pub(crate) fn budget(total: usize) -> Arc<Budget> {
@@ -86,33 +84,25 @@ fn overloaded() -> ApiError {
 
 /// A buffer and its share of the budget. Dropping the buffer returns the share.
 struct Charged {
-    buffer: Vec<u8>,
+    /// The fields are dropped in this order, so the memory is free before the share is returned.
+    buffer: Buffer,
     share: Share,
 }
 
 impl Charged {
-    /// Appends bytes. The buffer grows to at most `bound` bytes, unless the bytes need more space. A large
-    /// buffer gets all of its space at once: the system provides the memory when bytes arrive. Otherwise,
-    /// each growth would need the memory of the old buffer and the new one. Returns false if the budget is
-    /// exhausted, or if the share is lost.
-    fn append(&mut self, data: &[u8], bound: usize) -> bool {
-        if self.share.take(data.len(), data.len()).is_err() {
-            return false;
-        }
-        let needed = self.buffer.len() + data.len();
-        if needed > self.buffer.capacity() {
-            let wanted = if needed > SMALL { bound } else { self.buffer.capacity() * 2 };
-            let target = needed.max(wanted).max(FIRST_BYTES).min(bound.max(needed));
-            self.buffer.reserve_exact(target - self.buffer.len());
-        }
-        self.buffer.extend_from_slice(data);
-        true
+    /// Appends bytes to a body of at most `bound` bytes.
+    ///
+    /// # Errors
+    /// When the budget is exhausted, the share is lost, or the system has no memory.
+    fn append(&mut self, data: &[u8], bound: usize) -> Result<(), ApiError> {
+        self.share.take(data.len(), data.len()).map_err(|_| overloaded())?;
+        self.buffer.append(data, SMALL, bound).map_err(|error| overloaded().because(error))
     }
 }
 
 impl AsRef<[u8]> for Charged {
     fn as_ref(&self) -> &[u8] {
-        &self.buffer
+        self.buffer.as_ref()
     }
 }
 
@@ -138,7 +128,7 @@ where
     }
     let bound = announced.unwrap_or(cap);
     share.begin();
-    let mut read = Charged { buffer: Vec::new(), share };
+    let mut read = Charged { buffer: Buffer::new(), share };
     loop {
         let expected = Duration::from_millis(read.buffer.len() as u64 * 1_000 / u64::from(LEAST_PACE));
         let time = limit.min(GRACE + expected);
@@ -167,9 +157,7 @@ where
         if data.remaining() > cap - read.buffer.len() {
             return Err(ApiError::payload_too_large(cap));
         }
-        if !read.append(&data, bound) {
-            return Err(overloaded());
-        }
+        read.append(&data, bound)?;
     }
     Ok(Bytes::from_owner(read))
 }

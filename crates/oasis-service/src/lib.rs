@@ -16,6 +16,7 @@ pub mod args;
 pub mod auth;
 mod body;
 mod budget;
+mod buffer;
 pub mod client;
 mod connection;
 mod connections;
