@@ -1,5 +1,5 @@
 //! Measures what ordinary clients notice of an attack. Each attack runs beside the same ordinary traffic: 20
-//! deliveries a second, a hundred clients of the feed, and a query a second.
+//! deliveries a second, a hundred clients of the feed, and ten queries a second.
 
 mod attacks;
 mod bodies;
@@ -38,15 +38,15 @@ pub(crate) async fn run(stack: &Stack, quick: bool) -> anyhow::Result<Report> {
     let calm = traffic.run(time).await?;
     rows_of(&mut report, "without an attack", &calm, None);
     for attack in Attack::ALL {
-        let attacking = attack.begin(target);
+        let attacking = attack.begin(target)?;
         let seen = traffic.run(time).await?;
-        drop(attacking);
+        attacking.end()?;
         report.progress(format_args!("{}: {} refusals", attack.name(), seen.refused));
         rows_of(&mut report, attack.name(), &seen, attack.is_defended().then_some(&calm));
     }
     report.note(format!(
         "each attack runs for {} s from one address beside 20 deliveries a second on new connections, 100 \
-         clients of the feed and a query a second",
+         clients of the feed and ten queries a second",
         time.as_secs()
     ));
     report.note(format!(

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use memchr::memchr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -157,30 +158,48 @@ fn digit(byte: u8) -> Option<usize> {
 /// cursor, and a block with only data is a message about the feed.
 #[derive(Default)]
 struct Scanner {
-    line: Vec<u8>,
+    /// The beginning of a line whose end has not arrived yet.
+    begun: Vec<u8>,
+    block: Block,
+}
+
+/// What has arrived of a block.
+#[derive(Default)]
+struct Block {
     id: Option<i64>,
     data: bool,
 }
 
 impl Scanner {
     fn take(&mut self, bytes: &[u8], mut event: impl FnMut(i64)) {
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.line.extend_from_slice(part);
-            if !self.line.ends_with(b"\n") {
-                return;
+        let mut rest = bytes;
+        while let Some(end) = memchr(b'\n', rest) {
+            let (line, after) = rest.split_at(end);
+            rest = &after[1..];
+            if self.begun.is_empty() {
+                self.block.take(line, &mut event);
+            } else {
+                self.begun.extend_from_slice(line);
+                self.block.take(&self.begun, &mut event);
+                self.begun.clear();
             }
-            let line = self.line.trim_ascii_end();
-            if line.is_empty() {
-                if let (Some(id), true) = (self.id, self.data) {
-                    event(id);
-                }
-                (self.id, self.data) = (None, false);
-            } else if let Some(id) = line.strip_prefix(b"id: ") {
-                self.id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
-            } else if line.starts_with(b"data: ") {
-                self.data = true;
+        }
+        self.begun.extend_from_slice(rest);
+    }
+}
+
+impl Block {
+    fn take(&mut self, line: &[u8], event: &mut impl FnMut(i64)) {
+        let line = line.trim_ascii_end();
+        if line.is_empty() {
+            if let Self { id: Some(id), data: true } = *self {
+                event(id);
             }
-            self.line.clear();
+            *self = Self::default();
+        } else if let Some(id) = line.strip_prefix(b"id: ") {
+            self.id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
+        } else if line.starts_with(b"data: ") {
+            self.data = true;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -69,8 +72,22 @@ impl Attack {
         !matches!(self, Self::Flood)
     }
 
-    /// Begins the attack. It ends when the result is dropped.
-    pub(crate) fn begin(self, target: Target) -> JoinSet<()> {
+    /// Begins the attack.
+    pub(crate) fn begin(self, target: Target) -> anyhow::Result<Attacking> {
+        let (end, ended) = oneshot::channel();
+        let thread = thread::Builder::new().name("attack".into()).spawn(move || {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let _attackers = self.attackers(target);
+                // The sender is dropped at the end of the attack.
+                let _ = ended.await;
+            });
+            Ok(())
+        })?;
+        Ok(Attacking { end, thread })
+    }
+
+    fn attackers(self, target: Target) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let mut spawn = |count: usize, attack: fn(Target) -> BoxFuture| {
             (0..count).for_each(|_| {
@@ -94,6 +111,21 @@ impl Attack {
             }
         }
         tasks
+    }
+}
+
+/// A running attack. The attackers have a thread of their own, so that the ordinary clients do not wait for
+/// them within the bench.
+pub(crate) struct Attacking {
+    end: oneshot::Sender<Infallible>,
+    thread: thread::JoinHandle<anyhow::Result<()>>,
+}
+
+impl Attacking {
+    /// Ends the attack and closes its connections.
+    pub(crate) fn end(self) -> anyhow::Result<()> {
+        drop(self.end);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 

@@ -147,3 +147,49 @@ fn refused(nth: Option<usize>, refusal: &Refusal) -> ApiError {
         _ => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn headers() -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))])
+    }
+
+    fn event(bytes: usize) -> String {
+        format!(r#"{{"type":"a","payload":"{}"}}"#, "x".repeat(bytes))
+    }
+
+    #[tokio::test]
+    async fn only_large_events_wait_for_a_turn() {
+        let (headers, now) = (headers(), "2026-01-02T03:04:05Z".parse().unwrap());
+        let read = async |bytes| read_events(&headers, event(bytes).as_bytes(), now).await.unwrap().len();
+        let turn = LARGE.take(Asker::of_client(Sender::anyone([127, 0, 0, 2].into()).lane()), Cost::Cheap, 1);
+        let turn = turn.await.unwrap();
+        assert_eq!(read(LARGE_BYTES / 2).await, 1);
+        let mut large = std::pin::pin!(read(2 * LARGE_BYTES));
+        tokio::select! {
+            biased;
+            _ = &mut large => panic!("a large event did not wait"),
+            () = std::future::ready(()) => {}
+        }
+        drop(turn);
+        assert_eq!(large.await, 1);
+    }
+
+    /// The runtime has one thread, and a task that comes later ends the work.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn other_tasks_continue_beside_long_work() {
+        let (end, ended) = mpsc::channel();
+        let work = tokio::spawn(async move {
+            tokio::spawn(async move { end.send(()) });
+            beside_others(|| ended.recv_timeout(Duration::from_secs(30)))
+        });
+        assert_eq!(work.await.unwrap(), Ok(()));
+    }
+}
