@@ -131,10 +131,10 @@ impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
             let response = refuse(&self.server, in_flight, self.peer, request, refusal);
             return Box::pin(ready(Ok(response)));
         }
-        let answer = dispatch(Arc::clone(&self.server), in_flight, self.peer, self.spare, request);
-        let handover = self.handover.clone();
+        let (server, handover) = (Arc::clone(&self.server), self.handover.clone());
+        let (peer, spare) = (self.peer, self.spare);
         Box::pin(async move {
-            let response = answer.await;
+            let response = dispatch(server, in_flight, peer, spare, request).await;
             match handover {
                 Some(handover) if response.body().is_endless() => handover.put(response, version).await,
                 _ => Ok(response),

@@ -1,6 +1,7 @@
 //! Handles one request: probes, the route, errors and panics, and the line in the access log.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -200,7 +201,7 @@ async fn answer<A: App>(
         return Err(ApiError::overloaded("too many connections are open")
             .header(hyper::header::CONNECTION, HeaderValue::from_static("close")));
     }
-    match panics::catch(server.app.route(route, request, context)).await {
+    match panics::catch(pin!(server.app.route(route, request, context))).await {
         Ok(answer) => answer,
         Err(panic) => Err(ApiError::internal(panic)),
     }

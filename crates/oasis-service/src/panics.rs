@@ -5,7 +5,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 thread_local! {
@@ -33,8 +33,9 @@ impl std::error::Error for Panic {}
 ///
 /// A panic can leave state half-changed. This does no harm here, because the state of a handler is dropped
 /// with the handler, and shared state is behind locks and atomics.
-pub async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
-    let mut future = pin!(future);
+///
+/// The future is pinned by the caller. Otherwise, the returned future would have room for it twice.
+pub async fn catch<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Panic> {
     std::future::poll_fn(|cx| {
         // An outer `catch` may have set the value, so this function restores the value after the poll.
         let outer = GUARDED.replace(Some(String::new()));
@@ -84,17 +85,20 @@ fn message_of(payload: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test]
     async fn an_outer_catch_still_works_after_a_nested_catch() {
-        let outer = catch(async {
-            let inner = catch(async { panic!("inner") }).await.map(|(): ()| ());
+        let mut outer = pin!(async {
+            let inner = catch(pin!(async { panic!("inner") })).await.map(|(): ()| ());
             assert_eq!(inner.unwrap_err().message, "inner");
             assert!(GUARDED.with_borrow(Option::is_some));
             panic!("outer")
         });
-        assert_eq!(outer.await.map(|(): ()| ()).unwrap_err().message, "outer");
+        let caught = catch(outer.as_mut()).await.map(|(): ()| ());
+        assert_eq!(caught.unwrap_err().message, "outer");
         assert!(GUARDED.with_borrow(Option::is_none));
     }
 }

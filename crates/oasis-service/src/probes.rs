@@ -40,7 +40,8 @@ pub(crate) async fn answer<A: App>(
         || if is_local(request, context) { Disclosure::Full } else { server.app.disclosure(request) };
     let answer = match path {
         "/health" => health::<A>(),
-        "/ready" => ready(server, disclosure()).await,
+        // Boxed, because every request has room for this future.
+        "/ready" => Box::pin(ready(server, disclosure())).await,
         _ => metrics(server, server.app.disclosure(request), request),
     };
     Some(answer.map(|mut response| {

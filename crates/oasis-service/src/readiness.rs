@@ -1,5 +1,6 @@
 //! Caches the result of the readiness check, so that probes cost little.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -34,7 +35,7 @@ impl Readiness {
         {
             return Ok(reasons.clone());
         }
-        let checked = panics::catch(timeout(READY_TIME, app.ready())).await;
+        let checked = panics::catch(pin!(timeout(READY_TIME, app.ready()))).await;
         let reasons = match checked {
             Ok(Ok(Ok(()))) => Vec::new(),
             Ok(Ok(Err(NotReady { reasons }))) if reasons.is_empty() => vec!["not ready".to_owned()],

@@ -20,6 +20,7 @@ mod resources;
 pub mod routes;
 mod traffic;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,7 +167,7 @@ async fn keep_polling(app: Arc<DeployWatcher>, every: Duration, shutdown: Shutdo
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !shutdown.is_triggered() {
         due.tick().await;
-        match panics::catch(app.watcher.poll()).await {
+        match panics::catch(pin!(app.watcher.poll())).await {
             Ok(Ok(PollReport::Read(read))) if read.seen > 0 => {
                 tracing::info!(seen = read.seen, published = read.published, unread = read.unread, "polled");
             }

@@ -103,9 +103,11 @@ impl App for Gateway {
                 Query::parse(request.uri().query(), &[])?;
                 health(ticker::mode(self.streams.ticker.state().presence))
             }
+            // Each request has room for the largest future of this function. So large futures are boxed.
             Route::Events if action == Action::Read => {
                 self.readers.admit(&request).await?;
-                self.events.list(&request, self.asker(&request, context), self.readers.are_known()).await
+                let asker = self.asker(&request, context);
+                Box::pin(self.events.list(&request, asker, self.readers.are_known())).await
             }
             Route::Events | Route::Ingest => {
                 ingest::answer(&self.senders, &self.appender, &self.agents, request, context).await
@@ -116,25 +118,28 @@ impl App for Gateway {
             }
             Route::Canon => {
                 self.readers.admit(&request).await?;
-                self.canon.report(&request, self.asker(&request, context)).await
+                Box::pin(self.canon.report(&request, self.asker(&request, context))).await
             }
-            Route::Rooms => self.rooms.list(&*self.viewer(&request).await?, &request).await,
-            Route::Room(id) => self.room(id, action, request, context).await,
-            Route::RoomLogs(id) => self.room_logs(id, action, request, context).await,
+            Route::Rooms => Box::pin(self.rooms.list(&*self.viewer(&request).await?, &request)).await,
+            Route::Room(id) => Box::pin(self.room(id, action, request, context)).await,
+            Route::RoomLogs(id) => Box::pin(self.room_logs(id, action, request, context)).await,
             Route::Resources if action == Action::Read => {
-                self.resources.list(&*self.viewer(&request).await?, &request).await
+                Box::pin(self.resources.list(&*self.viewer(&request).await?, &request)).await
             }
             Route::Resources => {
-                self.resources.write(self.callers.admit(&request).await?, request, context).await
+                let caller = self.callers.admit(&request).await?;
+                Box::pin(self.resources.write(caller, request, context)).await
             }
-            Route::ResourceStream => self.resource_events(&request, context).await,
+            Route::ResourceStream => Box::pin(self.resource_events(&request, context)).await,
             Route::Casts | Route::Cast(_) => {
-                self.casts(route, action, request, context).await.map_err(with_cast_code)
+                Box::pin(self.casts(route, action, request, context)).await.map_err(with_cast_code)
             }
-            Route::Audit => self.casts.log(&*self.viewer(&request).await?, &request).await,
-            Route::AuditSummary => self.casts.summary(&*self.viewer(&request).await?, &request).await,
-            Route::CastEvents(id) => self.watched_casts(&request, Some(id), context).await,
-            Route::OwnCastEvents => self.watched_casts(&request, None, context).await,
+            Route::Audit => Box::pin(self.casts.log(&*self.viewer(&request).await?, &request)).await,
+            Route::AuditSummary => {
+                Box::pin(self.casts.summary(&*self.viewer(&request).await?, &request)).await
+            }
+            Route::CastEvents(id) => Box::pin(self.watched_casts(&request, Some(id), context)).await,
+            Route::OwnCastEvents => Box::pin(self.watched_casts(&request, None, context)).await,
             // The script of the page reads the query, so the query is not checked here.
             Route::Page(page) => page.answer(self.readers.admit(&request).await, request.headers()),
             Route::OpenApi(name) => openapi::answer(name, request.headers()),
@@ -373,5 +378,22 @@ impl Gateway {
         let begin = query::begin(&query, request.headers())?;
         let topic = Channels::of(ids.split(','))?;
         self.streams.open(&self.streams.test, StreamRequest { viewer, topic, want, begin }, context).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of the future that a function returns.
+    fn size<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// The server has room for this future in each request, and moves it when a request begins.
+    #[test]
+    fn the_future_of_a_request_is_small() {
+        let bytes = size(<Gateway as App>::route);
+        assert!(bytes <= 3 << 10, "box the largest of the futures: {bytes} bytes");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::pin::pin;
 use std::time::Duration;
 
 use gcloud_sdk::error::ErrorKind;
@@ -126,7 +127,7 @@ async fn token(credentials: &Credentials) -> Result<(), LogsError> {
 async fn credentials_call<T, E: Error + 'static>(
     call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, LogsError> {
-    match timeout(TOKEN_TIMEOUT, panics::catch(call)).await {
+    match timeout(TOKEN_TIMEOUT, panics::catch(pin!(call))).await {
         Ok(Ok(answer)) => answer.map_err(|error| LogsError::Credentials(chain(&error))),
         Ok(Err(panic)) => Err(LogsError::Credentials(format!("{panic}; are CA certificates installed?"))),
         Err(_) => Err(LogsError::Credentials(format!("got no token in {} s", TOKEN_TIMEOUT.as_secs()))),
