@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use crate::activity::Activity;
 use crate::connections::Open;
 use crate::dispatch::{admit, dispatch, refuse};
-use crate::endless::{Endless, EndlessAnswer, Handover};
+use crate::endless::{Endless, Handover};
 use crate::server::Server;
 use crate::timekeeper::{OnShutdown, Timekeeper};
 use crate::tracked_body::TrackedBody;
@@ -33,30 +33,46 @@ use crate::{App, RequestBody};
 /// This would double the size of hyper's read buffer until the end of the connection.
 const HTTP2_PREFIX: &[u8; 3] = b"PRI";
 
-/// Serves a connection until it ends or times out, or until the server drops it.
-pub(crate) async fn drive<A: App>(server: Arc<Server<A>>, stream: TcpStream, peer: SocketAddr, open: &Open) {
-    let (activity, spare) = (Arc::clone(&open.activity), open.spare);
-    let timekeeper = Timekeeper { activity, shutdown: server.shutdown.clone(), peer };
-
-    let detected = timekeeper.hold(pin!(detect_http2(stream)), OnShutdown::Cut).await;
-    let Some(Ok((stream, is_http2))) = detected else { return };
-    let activity = Arc::clone(&timekeeper.activity);
-    let stream = TokioIo::new(TrackedStream::new(stream, Arc::clone(&activity)));
-    let requests = Requests { server, activity, peer, number: open.id(), spare, handover: None };
-    let ended = if is_http2 {
-        timekeeper.activity.record_http2();
-        serve_http2(&timekeeper, stream, requests).await
-    } else {
-        match serve_http1(&timekeeper, stream, requests).await {
-            Some(Ok(Some((stream, answer)))) => {
-                let sent = timekeeper.hold(pin!(Endless::new(stream, answer)), OnShutdown::Stay).await;
-                sent.map(|sent| sent.map_err(Into::into))
+/// Serves a connection until it ends or times out, or until the server drops it. The protocols and an endless
+/// answer are boxed, because the future of each connection has room for the largest of its parts.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the future of an async function has room for its parameters twice"
+)]
+pub(crate) fn drive<A: App>(
+    server: Arc<Server<A>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    open: Open,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let (activity, shutdown) = (Arc::clone(&open.activity), server.shutdown.clone());
+        let timekeeper = Timekeeper { activity, shutdown, peer };
+        let detected = timekeeper.hold(Box::pin(detect_http2(stream)).as_mut(), OnShutdown::Cut).await;
+        let Some(Ok((stream, is_http2))) = detected else { return };
+        let activity = Arc::clone(&timekeeper.activity);
+        let stream = TokioIo::new(TrackedStream::new(stream, Arc::clone(&activity)));
+        let (number, spare) = (open.id(), open.spare);
+        let requests = Requests { server, activity, peer, number, spare, handover: None };
+        let ended: Option<Result<(), ConnectionError>> = if is_http2 {
+            timekeeper.activity.record_http2();
+            let server = Arc::clone(&requests.server);
+            let mut http2 = Box::pin(server.http2.serve_connection(stream, requests));
+            let leave = OnShutdown::Leave(http2::Connection::graceful_shutdown);
+            timekeeper.hold(http2.as_mut(), leave).await.map(|ended| ended.map_err(Into::into))
+        } else {
+            let http1 = pin!(Http1::new(stream, requests));
+            match timekeeper.hold(http1, OnShutdown::Leave(Http1::leave)).await {
+                Some(Ok(Some(mut endless))) => {
+                    let sent = timekeeper.hold(endless.as_mut(), OnShutdown::Stay).await;
+                    sent.map(|sent| sent.map_err(Into::into))
+                }
+                ended => ended.map(|ended| ended.map(|_| ()).map_err(Into::into)),
             }
-            ended => ended.map(|ended| ended.map(|_| ())),
+        };
+        if let Some(Err(error)) = ended {
+            tracing::debug!(%peer, error = chain(&*error), "connection ended");
         }
-    };
-    if let Some(Err(error)) = ended {
-        tracing::debug!(%peer, error = chain(&*error), "connection ended");
     }
 }
 
@@ -68,36 +84,6 @@ async fn detect_http2(stream: TcpStream) -> io::Result<(TcpStream, bool)> {
     let mut first = [0; HTTP2_PREFIX.len()];
     let length = stream.peek(&mut first).await?;
     Ok((stream, first[..length] == *HTTP2_PREFIX))
-}
-
-/// Serves HTTP/2. Returns `None` if the connection timed out.
-async fn serve_http2<A: App>(
-    timekeeper: &Timekeeper,
-    stream: TokioIo<TrackedStream>,
-    requests: Requests<A>,
-) -> Option<Result<(), ConnectionError>> {
-    let server = Arc::clone(&requests.server);
-    // The connection is boxed, because it is large and HTTP/2 is rare.
-    let mut connection = Box::pin(server.http2.serve_connection(stream, requests));
-    let leave = OnShutdown::Leave(http2::Connection::graceful_shutdown);
-    let ended = timekeeper.hold(connection.as_mut(), leave).await;
-    ended.map(|ended| ended.map_err(Into::into))
-}
-
-/// Serves HTTP/1. If an answer is endless, returns the stream and the endless answer. Returns `None` if the
-/// connection timed out.
-async fn serve_http1<A: App>(
-    timekeeper: &Timekeeper,
-    stream: TokioIo<TrackedStream>,
-    requests: Requests<A>,
-) -> Option<Result<Option<(TrackedStream, EndlessAnswer)>, ConnectionError>> {
-    let handover = Handover::default();
-    let requests = Requests { handover: Some(handover.clone()), ..requests };
-    let (server, activity) = (Arc::clone(&requests.server), Arc::clone(&requests.activity));
-    let connection = Some(Box::new(server.http1.serve_connection(stream, requests)));
-    let http1 = pin!(Http1 { connection, handover, activity });
-    let ended = timekeeper.hold(http1, OnShutdown::Leave(Http1::leave)).await;
-    ended.map(|ended| ended.map_err(Into::into))
 }
 
 /// Answers the requests of one connection.
@@ -143,7 +129,8 @@ impl<A: App> Service<hyper::Request<Incoming>> for Requests<A> {
     }
 }
 
-/// An HTTP/1 connection that hyper serves until the connection ends or an answer is endless.
+/// An HTTP/1 connection that hyper serves until the connection ends or an answer is endless. The output is
+/// the endless answer.
 struct Http1<A: App> {
     // The connection is boxed, because it is large and is often dropped long before the client disconnects.
     // `None` after the connection is dropped.
@@ -153,6 +140,14 @@ struct Http1<A: App> {
 }
 
 impl<A: App> Http1<A> {
+    fn new(stream: TokioIo<TrackedStream>, requests: Requests<A>) -> Self {
+        let handover = Handover::default();
+        let requests = Requests { handover: Some(handover.clone()), ..requests };
+        let (server, activity) = (Arc::clone(&requests.server), Arc::clone(&requests.activity));
+        let connection = Some(Box::new(server.http1.serve_connection(stream, requests)));
+        Self { connection, handover, activity }
+    }
+
     fn leave(mut self: Pin<&mut Self>) {
         if let Some(connection) = &mut self.connection {
             Pin::new(&mut **connection).graceful_shutdown();
@@ -161,7 +156,7 @@ impl<A: App> Http1<A> {
 }
 
 impl<A: App> Future for Http1<A> {
-    type Output = hyper::Result<Option<(TrackedStream, EndlessAnswer)>>;
+    type Output = hyper::Result<Option<Pin<Box<Endless>>>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
@@ -176,6 +171,24 @@ impl<A: App> Future for Http1<A> {
         }
         let Some(answer) = self.handover.take() else { return Poll::Pending };
         let stream = self.connection.take().map(|connection| connection.into_parts().io.into_inner());
-        Poll::Ready(Ok(stream.map(|stream| (stream, answer))))
+        Poll::Ready(Ok(stream.map(|stream| Box::pin(Endless::new(stream, answer)))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::Metrics;
+
+    /// The size of the future that a function returns.
+    fn size<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// An idle client of a stream uses little more memory than this future.
+    #[test]
+    fn the_future_of_a_connection_is_small() {
+        let bytes = size(drive::<Metrics>);
+        assert!(bytes <= 720, "box the largest of its parts: {bytes} bytes");
     }
 }

@@ -52,7 +52,7 @@ pub async fn serve<A: App>(
 }
 
 /// The app on the port for the metrics. It has no routes, and the server answers `/metrics`.
-struct Metrics;
+pub(crate) struct Metrics;
 
 impl App for Metrics {
     const NAME: &'static str = "metrics";
@@ -169,8 +169,8 @@ fn admit<A: App>(
     };
     // A connection works without these options, so errors are ignored.
     let _ = set_options(&stream, server.limits.idle_timeout);
-    let (id, spare, served) = (open.id(), open.spare, Arc::clone(server));
-    let task = connections.spawn(async move { drive(served, stream, peer, &open).await });
+    let (id, spare) = (open.id(), open.spare);
+    let task = connections.spawn(drive(Arc::clone(server), stream, peer, open));
     server.connections.started(id, spare, task);
 }
 
