@@ -102,7 +102,7 @@ mod tests {
     /// A client that reads all but the end of an answer must not keep more memory than the budget counts.
     #[tokio::test]
     async fn an_answer_keeps_only_the_memory_that_the_budget_counts() {
-        let budget = Budget::new(1 << 20, 1 << 20, 1 << 20);
+        let budget = Budget::new(1 << 20, 1 << 20, 1 << 20, 0);
         let mut answer = Answer::new(&[7; 10 * SLICE + 1], &budget).unwrap();
         for left in (0..=10).rev() {
             assert_eq!(answer.unsent.allocated(), budget.used(), "{left} slices are left");

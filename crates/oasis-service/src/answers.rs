@@ -13,7 +13,7 @@ pub(crate) struct Answers(Arc<Budget>);
 impl Answers {
     /// A memory of `total` bytes.
     pub(crate) fn new(total: usize) -> Self {
-        Self(Budget::new(total, total, total))
+        Self(Budget::new(total, total, total, 0))
     }
 
     /// Gives the body of an answer its share of the memory. A body that keeps no memory of its own, or that

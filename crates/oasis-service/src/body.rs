@@ -32,7 +32,7 @@ const LEAST_PACE: u32 = 8 << 10;
 
 /// The memory budget of all request bodies, in bytes. A quarter is kept for small bodies.
 pub(crate) fn budget(total: usize) -> Arc<Budget> {
-    Budget::new(total, SMALL + LARGEST_REQUEST, total / 4 * 3)
+    Budget::new(total, SMALL + LARGEST_REQUEST, total / 4 * 3, LEAST_PACE)
 }
 
 /// Tells the reader of a body that its share of the budget is lost.

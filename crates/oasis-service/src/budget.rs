@@ -12,6 +12,8 @@ const FREED_PART: usize = 64;
 
 /// A younger request is never the slowest.
 const NEW: Duration = Duration::from_millis(100);
+/// A younger request is never slow.
+const YOUNG: Duration = Duration::from_secs(1);
 
 /// What holds a share.
 pub(crate) trait Holder: Send + Sync {
@@ -26,6 +28,8 @@ pub(crate) struct Budget {
     small: usize,
     /// The maximum number of bytes of all large shares together. Only small shares can use the rest.
     most_large: usize,
+    /// A request with a lower pace is slow, in bytes per second.
+    least_pace: f64,
     state: Mutex<State>,
 }
 
@@ -44,7 +48,8 @@ struct Held {
     /// The number of bytes that have arrived or have been sent.
     moved: usize,
     is_large: bool,
-    /// Whether the share can be lost. It cannot before a request begins to arrive, and once it has arrived.
+    /// Whether the share can be lost. It cannot be lost before the body begins to arrive, or after it has
+    /// arrived.
     can_be_lost: bool,
 }
 
@@ -58,10 +63,42 @@ pub(crate) struct Share {
 #[derive(Debug)]
 pub(crate) struct Exhausted;
 
+/// The number of bytes by which a request exceeds the budget, and the part for large requests.
+#[derive(Clone, Copy)]
+struct Over {
+    total: usize,
+    large: usize,
+}
+
+/// The order in which requests lose their shares.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Slow,
+    Large,
+    Small,
+}
+
+/// A request that can lose its share.
+struct Candidate {
+    rank: Rank,
+    pace: f64,
+    id: u64,
+    bytes: usize,
+    /// The same number if the share is large, or else 0.
+    large: usize,
+}
+
 impl Budget {
     /// A budget of `total` bytes. Shares of more than `small` bytes together use at most `most_large` bytes.
-    pub(crate) fn new(total: usize, small: usize, most_large: usize) -> Arc<Self> {
-        Arc::new(Self { total, small, most_large, state: Mutex::default() })
+    /// Requests below `least_pace` bytes per second lose their shares first.
+    pub(crate) fn new(total: usize, small: usize, most_large: usize, least_pace: u32) -> Arc<Self> {
+        Arc::new(Self {
+            total,
+            small,
+            most_large,
+            least_pace: f64::from(least_pace),
+            state: Mutex::default(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,8 +140,8 @@ impl Share {
         let is_large = held.is_large || becomes_large;
         let over = (state.used + bytes).saturating_sub(budget.total);
         let over_large = (state.used_large + large).saturating_sub(budget.most_large);
-        let over = if is_large { over.max(over_large) } else { over };
-        if over > 0 && !state.free(over.max(budget.total / FREED_PART), over, self.id, is_large) {
+        let over = Over { total: over, large: if is_large { over_large } else { 0 } };
+        if (over.total > 0 || over.large > 0) && !state.free(budget, over, self.id, is_large) {
             return Err(Exhausted);
         }
         state.used += bytes;
@@ -152,31 +189,49 @@ impl Drop for Share {
 }
 
 impl State {
-    /// Takes shares from the slowest requests, until `wanted` bytes have been freed. Large shares go first,
-    /// and only large ones go if the asking one is large. A share that is not slower than the asking one
-    /// stays. If fewer than `needed` bytes can be freed, frees nothing and returns false.
-    fn free(&mut self, wanted: usize, needed: usize, asking: u64, only_large: bool) -> bool {
+    /// Takes shares from others, until enough bytes have been freed. Slow requests go first, and then large
+    /// ones. Requests that are not slower than the asking one stay, except that large ones go for a small
+    /// one. A large request takes nothing from small ones that are not slow. If too few bytes can be freed,
+    /// frees nothing and returns false.
+    fn free(&mut self, budget: &Budget, over: Over, asking: u64, is_large: bool) -> bool {
         let now = Instant::now();
         let Some(own) = self.shares.get(&asking) else { return false };
-        let (own_is_large, own_pace) = (own.is_large || only_large, own.pace(now));
-        let mut slower: Vec<(bool, f64, u64, usize)> = self
-            .shares
-            .iter()
-            .filter(|(id, held)| **id != asking && held.can_be_lost && held.bytes > 0)
-            .filter(|(_, held)| held.is_large || !only_large)
-            .map(|(id, held)| (!held.is_large, held.pace(now), *id, held.bytes))
-            .filter(|(is_small, pace, ..)| !own_is_large && !is_small || *pace < own_pace)
-            .collect();
-        if slower.iter().map(|(.., bytes)| bytes).sum::<usize>() < needed {
+        let own_pace = own.pace(now);
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for (&id, held) in &self.shares {
+            let pace = held.pace(now);
+            let rank = match held.is_large {
+                _ if pace < budget.least_pace && now - held.begun >= YOUNG => Rank::Slow,
+                true => Rank::Large,
+                false => Rank::Small,
+            };
+            let gives_way = match (rank, is_large) {
+                (Rank::Large, false) => true,
+                (Rank::Small, true) => false,
+                _ => pace < own_pace,
+            };
+            if id != asking && held.can_be_lost && held.bytes > 0 && gives_way {
+                let (bytes, large) = (held.bytes, if held.is_large { held.bytes } else { 0 });
+                candidates.push(Candidate { rank, pace, id, bytes, large });
+            }
+        }
+        let sum = |bytes: fn(&Candidate) -> usize| candidates.iter().map(bytes).sum::<usize>();
+        if sum(|one| one.bytes) < over.total || sum(|one| one.large) < over.large {
             return false;
         }
-        slower.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        let mut freed = 0;
-        for (.., id, bytes) in slower {
-            if freed >= wanted {
-                break;
+        candidates.sort_unstable_by(|a, b| a.rank.cmp(&b.rank).then(a.pace.total_cmp(&b.pace)));
+        let least = budget.total / FREED_PART;
+        let wanted = Over {
+            total: if over.total > 0 { over.total.max(least) } else { 0 },
+            large: if over.large > 0 { over.large.max(least) } else { 0 },
+        };
+        let mut freed = Over { total: 0, large: 0 };
+        for Candidate { id, bytes, large, .. } in candidates {
+            let helps = freed.total < wanted.total || (large > 0 && freed.large < wanted.large);
+            if !helps {
+                continue;
             }
-            freed += bytes;
+            (freed.total, freed.large) = (freed.total + bytes, freed.large + large);
             if let Some(held) = self.remove(id) {
                 held.holder.lose();
             }
@@ -247,7 +302,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_slowest_request_loses_its_share() {
-        let budget = Budget::new(100, 100, 100);
+        let budget = Budget::new(100, 100, 100, 0);
         let slow = Request::of(&budget, 40);
         second().await;
         let fast = Request::of(&budget, 50);
@@ -264,7 +319,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn large_requests_cannot_use_the_reserve_of_small_ones() {
-        let budget = Budget::new(100, 10, 60);
+        let budget = Budget::new(100, 10, 60, 0);
         let large: Vec<Request> = (0..2).map(|_| Request::of(&budget, 30)).collect();
         assert!(Request::new(&budget).arrive(30).is_err());
         let small: Vec<Request> = (0..4).map(|_| Request::of(&budget, 10)).collect();
@@ -277,9 +332,28 @@ mod tests {
         assert!(small.iter().all(|one| !one.is_lost()));
     }
 
+    /// Small requests whose bodies never come must not keep out large ones, nor make them lose their shares.
+    #[tokio::test(start_paused = true)]
+    async fn slow_small_requests_give_way_to_all_others() {
+        let budget = Budget::new(100, 10, 60, 5);
+        let slow: Vec<Request> = (0..10).map(|_| Request::of(&budget, 10)).collect();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let large = Request::new(&budget);
+        for _ in 0..6 {
+            large.arrive(10).unwrap();
+        }
+        assert_eq!(slow.iter().filter(|one| one.is_lost()).count(), 6);
+        let small = Request::of(&budget, 10);
+        assert_eq!(slow.iter().filter(|one| one.is_lost()).count(), 7);
+        assert!(!large.is_lost() && !small.is_lost());
+        let refused = Request::of(&budget, 10);
+        assert!(refused.arrive(40).is_err(), "the part of large requests is used up by one that is faster");
+        assert!(!large.is_lost());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_request_that_has_arrived_keeps_its_share() {
-        let budget = Budget::new(100, 100, 100);
+        let budget = Budget::new(100, 100, 100, 0);
         let arrived = Request::of(&budget, 100);
         assert!(arrived.share.keep());
         second().await;

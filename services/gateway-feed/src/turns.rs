@@ -2,7 +2,8 @@
 //!
 //! The clients take turns, and so do the connections of one client. So many requests of one client do not
 //! delay the request of another, and many requests of one connection do not delay the request of another
-//! connection. Expensive work uses only some of the turns, so cheap work does not wait for it.
+//! connection. Expensive work uses only some of the turns, so cheap work does not wait for it. If there is
+//! only one turn, cheap and expensive work alternate.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const READ_WITHIN: Duration = Duration::from_secs(2);
 /// The maximum number of cheap reads that wait, and of expensive ones.
 const MOST_READS_WAITING: usize = 500;
-/// The turns of so many connections that no longer wait are forgotten at a time.
+/// The turns of connections that no longer wait are forgotten when there are about this many.
 const FORGOTTEN_TURNS: usize = 100;
 /// Expensive work uses this part of the turns, and at least one.
 const EXPENSIVE_PART: usize = 2;
@@ -79,6 +80,8 @@ struct State {
     running_expensive: usize,
     cheap: Waiting,
     expensive: Waiting,
+    /// Whether the last turn was one for expensive work.
+    was_expensive: bool,
 }
 
 /// The requests that wait, each in the lane of its client.
@@ -198,21 +201,29 @@ impl State {
         self.running < turns.most && (cost == Cost::Cheap || self.running_expensive < turns.most_expensive)
     }
 
-    /// Gives the free turns to requests that wait. Expensive work comes first, because it can use few turns.
+    /// Gives the free turns to requests that wait. Cheap and expensive work alternate, so neither waits for
+    /// all of the other if there is only one turn.
     fn give(&mut self, turns: &Arc<Inner>) {
-        for cost in [Cost::Expensive, Cost::Cheap] {
-            while self.has_turn(turns, cost)
-                && let Some(next) = self.waiting(cost).pop()
-            {
-                self.begin(cost);
-                let turn = Turn { turns: Arc::clone(turns), cost, is_taken: true };
-                // A request that no longer waits needs no turn.
-                if let Err(mut turn) = next.turn.send(turn) {
-                    turn.is_taken = false;
-                    self.end(cost);
-                }
+        while let Some((cost, next)) = self.next(turns) {
+            self.was_expensive = cost == Cost::Expensive;
+            self.begin(cost);
+            let turn = Turn { turns: Arc::clone(turns), cost, is_taken: true };
+            // A request that no longer waits needs no turn.
+            if let Err(mut turn) = next.turn.send(turn) {
+                turn.is_taken = false;
+                self.end(cost);
             }
         }
+    }
+
+    /// The request that gets the next turn.
+    fn next(&mut self, turns: &Inner) -> Option<(Cost, Request)> {
+        let order = [Cost::Expensive, Cost::Cheap];
+        let order = if self.was_expensive { [order[1], order[0]] } else { order };
+        order.into_iter().find_map(|cost| {
+            let has_turn = self.has_turn(turns, cost);
+            has_turn.then(|| self.waiting(cost).pop()).flatten().map(|request| (cost, request))
+        })
     }
 
     fn begin(&mut self, cost: Cost) {

@@ -1,5 +1,6 @@
 //! Tests how clients and connections share the turns.
 
+use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -83,6 +84,25 @@ async fn cheap_reads_do_not_wait_for_expensive_ones() {
     // The requests that no longer wait get no turn.
     drop(turns.take(asker(3, 3), Cost::Expensive, 1).await.unwrap());
     assert!(is_unused(&turns));
+}
+
+/// One client always has expensive reads that wait.
+#[tokio::test]
+async fn cheap_and_expensive_reads_alternate_if_there_is_one_turn() {
+    let turns = Turns::new(1, 100);
+    let mut running = turns.take(asker(1, 1), Cost::Expensive, 1).await.unwrap();
+    let mut expensive: Vec<_> =
+        (0..5).map(|_| Box::pin(turns.take(asker(1, 1), Cost::Expensive, 1))).collect();
+    for waiting in &mut expensive {
+        assert!(waiting.as_mut().now_or_never().is_none());
+    }
+    for waiting in expensive {
+        let mut cheap = Box::pin(turns.take(asker(2, 2), Cost::Cheap, 1));
+        assert!(cheap.as_mut().now_or_never().is_none());
+        drop(running);
+        drop(cheap.await.unwrap());
+        running = waiting.await.unwrap();
+    }
 }
 
 #[tokio::test]

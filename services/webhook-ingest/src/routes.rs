@@ -112,7 +112,7 @@ impl WebhookIngest {
             }
             // The access log contains the error itself.
             Err(error) => {
-                tracing::warn!(delivery, outcome = error.code(), "delivery refused");
+                tracing::warn!(target: DETAILS, delivery, outcome = error.code(), "delivery refused");
                 error.code()
             }
         };
