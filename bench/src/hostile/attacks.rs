@@ -30,6 +30,7 @@ pub(crate) struct Target {
 pub(crate) enum Attack {
     Bodies,
     Connections,
+    Heads,
     Answers,
     Subscribers,
     Queries,
@@ -43,9 +44,10 @@ pub(crate) enum Attack {
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Attack {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Bodies,
         Self::Connections,
+        Self::Heads,
         Self::Answers,
         Self::Subscribers,
         Self::Queries,
@@ -58,6 +60,7 @@ impl Attack {
         match self {
             Self::Bodies => "39 large deliveries with false signatures, at 1 KB/s after 16 MiB",
             Self::Connections => "4,500 silent connections",
+            Self::Heads => "4,500 connections with deliveries whose bodies never come",
             Self::Answers => "128 large answers over HTTP/2 that nobody reads, with PINGs",
             Self::Subscribers => "72 HTTP/2 connections with as many unread streams as they get",
             Self::Queries => "40 expensive queries at a time over one connection",
@@ -96,7 +99,8 @@ impl Attack {
         };
         match self {
             Self::Bodies => spawn(39, |target| Box::pin(again(move || body(target.webhooks)))),
-            Self::Connections => spawn(4_500, |target| Box::pin(again(move || silence(target.webhooks)))),
+            Self::Connections => spawn(4_500, |target| Box::pin(again(move || silence(target.webhooks, 0)))),
+            Self::Heads => spawn(4_500, |target| Box::pin(again(move || silence(target.webhooks, 1_000)))),
             Self::Answers => spawn(1, |target| Box::pin(again(move || unread(target.gateway, 128, LARGE)))),
             Self::Subscribers => {
                 spawn(72, |target| Box::pin(again(move || unread(target.gateway, 128, FEED))))
@@ -142,15 +146,18 @@ async fn again<F: Future<Output = anyhow::Result<Infallible>>>(attack: impl Fn()
     }
 }
 
+/// The head of a delivery with a false signature.
+fn head(address: SocketAddr, bytes: usize) -> String {
+    format!(
+        "POST /webhooks/github HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         x-github-event: push\r\nx-hub-signature-256: sha256={}\r\ncontent-length: {bytes}\r\n\r\n",
+        "0".repeat(64),
+    )
+}
+
 async fn body(address: SocketAddr) -> anyhow::Result<Infallible> {
     let mut stream = TcpStream::connect(address).await?;
-    let head = format!(
-        "POST /webhooks/github HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         x-github-event: push\r\nx-hub-signature-256: sha256={}\r\ncontent-length: {}\r\n\r\n",
-        "0".repeat(64),
-        24 << 20
-    );
-    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(head(address, 24 << 20).as_bytes()).await?;
     let part = vec![b' '; 64 << 10];
     for _ in 0..256 {
         stream.write_all(&part).await?;
@@ -163,8 +170,12 @@ async fn body(address: SocketAddr) -> anyhow::Result<Infallible> {
     }
 }
 
-async fn silence(address: SocketAddr) -> anyhow::Result<Infallible> {
+/// Opens a connection, and sends nothing, or only the head of a delivery of so many bytes.
+async fn silence(address: SocketAddr, delivery: usize) -> anyhow::Result<Infallible> {
     let mut stream = TcpStream::connect(address).await?;
+    if delivery > 0 {
+        stream.write_all(head(address, delivery).as_bytes()).await?;
+    }
     let read = stream.read(&mut [0; 1]).await?;
     anyhow::bail!("closed after {read} bytes")
 }

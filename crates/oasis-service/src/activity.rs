@@ -14,6 +14,8 @@ use crate::Limits;
 
 /// The mark for the time at which the connection opened.
 const OPENED: u64 = 1;
+/// A client that is silent for a shorter time may only be far away.
+const ROUND_TRIP: Duration = Duration::from_secs(1);
 
 /// The activity of one connection. Each time is stored as the number of milliseconds since `opened`, plus
 /// one. 0 means never.
@@ -23,13 +25,15 @@ pub(crate) struct Activity {
     header_timeout: Duration,
     stall_timeout: Duration,
     last_activity: AtomicU64,
-    /// Since when a request head is due: the time at which its first byte arrived, or the time at which the
-    /// connection opened.
+    /// The time from which the limit for a request head counts: the time at which its first byte arrived, or
+    /// the time at which the connection opened.
     head_since: AtomicU64,
     in_flight: AtomicU32,
+    /// The number of requests in flight whose bodies are still arriving.
+    arriving: AtomicU32,
     is_http2: AtomicBool,
-    /// Since when the socket accepts no bytes; 0 if it accepted the last write. If it does not, the writer
-    /// still has bytes to send.
+    /// Since when the socket accepts no bytes; 0 if it accepted the last write. While it accepts none, the
+    /// writer has bytes left to send.
     blocked_since: AtomicU64,
     /// The number of endless answers that are under way.
     endless: AtomicU32,
@@ -51,6 +55,7 @@ impl Activity {
             last_activity: AtomicU64::new(OPENED),
             head_since: AtomicU64::new(OPENED),
             in_flight: AtomicU32::new(0),
+            arriving: AtomicU32::new(0),
             is_http2: AtomicBool::new(false),
             blocked_since: AtomicU64::new(0),
             endless: AtomicU32::new(0),
@@ -115,14 +120,24 @@ impl Activity {
         InFlight { activity: Arc::clone(self), place: OnceLock::new() }
     }
 
-    /// Since when no request is in flight. `None` if one is.
+    /// Since when the connection only waits for its client. `None` if a request is being answered.
     pub(crate) fn idle(&self) -> Option<Idle> {
-        if self.in_flight.load(Relaxed) > 0 {
-            return None;
+        let last = self.time_of(self.last_activity.load(Relaxed));
+        let since_mark = |mark: &AtomicU64| match mark.load(Relaxed) {
+            0 => None,
+            mark => Some(self.time_of(mark)),
+        };
+        let is_over = |since: &Instant| since.elapsed() >= ROUND_TRIP;
+        let in_flight = self.in_flight.load(Relaxed);
+        if in_flight > 0 {
+            let arriving = (self.arriving.load(Relaxed) == in_flight).then_some(last);
+            let stalled = since_mark(&self.blocked_since).or(arriving).filter(is_over);
+            return stalled.map(|since| Idle { state: IdleState::Stalled, since });
         }
-        Some(match self.head_since.load(Relaxed) {
-            0 => Idle { has_asked: true, since: self.time_of(self.last_activity.load(Relaxed)) },
-            since => Idle { has_asked: false, since: self.time_of(since) },
+        Some(match since_mark(&self.head_since) {
+            None => Idle { state: IdleState::Asked, since: last },
+            Some(since) if is_over(&since) => Idle { state: IdleState::Silent, since },
+            Some(since) => Idle { state: IdleState::Asked, since },
         })
     }
 
@@ -136,13 +151,22 @@ impl Activity {
     }
 }
 
-/// An idle connection. Connections are in the order in which they make room for others.
+/// A connection that waits for its client. Connections are in the order in which they make room for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Idle {
-    /// Whether the client has sent a request, and has not begun to send another one.
-    has_asked: bool,
+    state: IdleState,
     /// The last activity, or since when the head of a request is due.
     since: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum IdleState {
+    /// The client has sent no request, or has begun to send another one.
+    Silent,
+    /// No request is in flight. The client may have connected a moment ago.
+    Asked,
+    /// The client does not continue the body of its request, or does not read the answer.
+    Stalled,
 }
 
 /// Marks a request as in flight until this value is dropped.
@@ -176,7 +200,13 @@ impl InFlight {
         })
     }
 
-    /// Whether the request has asked for a place in vain.
+    /// Records that the body of the request is still arriving, until the returned guard is dropped.
+    pub(crate) fn arriving(&self) -> Arriving<'_> {
+        self.activity.arriving.fetch_add(1, Relaxed);
+        Arriving(&self.activity)
+    }
+
+    /// Whether the request asked for a place and was refused.
     pub(crate) fn was_refused(&self) -> bool {
         self.place.get() == Some(&false)
     }
@@ -193,5 +223,14 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.activity.in_flight.fetch_sub(1, Relaxed);
         self.free_place();
+    }
+}
+
+/// Marks the body of a request as arriving until this value is dropped.
+pub(crate) struct Arriving<'a>(&'a Activity);
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        self.0.arriving.fetch_sub(1, Relaxed);
     }
 }

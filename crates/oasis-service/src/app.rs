@@ -201,7 +201,10 @@ impl RequestContext {
     /// - 400 `body_incomplete` when the body ends early.
     pub async fn read_body(&self, mut body: RequestBody, cap: usize) -> Result<Bytes, ApiError> {
         let reserved = body.take_reserved().map_or_else(|| Reserved::new(&self.budget, 0), Ok)?;
-        let read = body::read_body(&mut body, reserved, cap, self.body_timeout).await;
+        let arriving = self.in_flight.arriving();
+        let progress = || self.in_flight.record_progress();
+        let read = body::read_body(&mut body, reserved, cap, self.body_timeout, progress).await;
+        drop(arriving);
         if read.as_ref().is_err_and(|error| error.status() == StatusCode::REQUEST_TIMEOUT) {
             body.abandon();
         }

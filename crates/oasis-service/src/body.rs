@@ -106,7 +106,8 @@ impl AsRef<[u8]> for Charged {
     }
 }
 
-/// Reads the whole `body`. See [`crate::RequestContext::read_body`].
+/// Reads the whole `body`, and calls `progress` for each of its parts. See
+/// [`crate::RequestContext::read_body`].
 ///
 /// # Errors
 /// 413 above `cap` bytes, 408 if the body is late, 503 when the budget is exhausted and the body is the
@@ -116,6 +117,7 @@ pub(crate) async fn read_body<B>(
     Reserved { share, lost }: Reserved,
     cap: usize,
     limit: Duration,
+    progress: impl Fn(),
 ) -> Result<Bytes, ApiError>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -157,6 +159,7 @@ where
         if data.remaining() > cap - read.buffer.len() {
             return Err(ApiError::payload_too_large(cap));
         }
+        progress();
         read.append(&data, bound)?;
     }
     Ok(Bytes::from_owner(read))
@@ -186,7 +189,7 @@ mod tests {
     where
         B: Body<Data = Bytes, Error = Infallible> + Unpin,
     {
-        read_body(body, Reserved::new(budget, bytes)?, cap, limit).await
+        read_body(body, Reserved::new(budget, bytes)?, cap, limit, || ()).await
     }
 
     #[tokio::test]

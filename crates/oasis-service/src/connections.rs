@@ -1,6 +1,6 @@
-//! The open connections of a server. If there are too many, the connection that has been idle for the longest
-//! time makes room for a new one. So clients that only hold connections cannot keep others out. Spare
-//! connections, which serve only probes, are counted separately, and make room only for each other.
+//! The open connections of a server. If there are too many, the connection that has waited for its client for
+//! the longest time makes room for a new one. So clients that only hold connections cannot keep others out.
+//! Spare connections, which serve only probes, are counted separately, and make room only for each other.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -160,7 +160,7 @@ impl State {
 }
 
 impl Group {
-    /// The connection that has been idle for the longest time. `None` if no connection is idle.
+    /// The connection that has waited for its client for the longest time. `None` if no connection does.
     fn longest_idle(&mut self) -> Option<u64> {
         loop {
             while let Some((id, idle)) = self.idle.pop() {
@@ -310,8 +310,47 @@ mod tests {
         let silent = open(&connections, &limits).unwrap();
         silent.activity.record_http2();
         silent.activity.record_read();
+        tokio::time::advance(Duration::from_secs(1)).await;
         let _third = open(&connections, &limits).unwrap();
         assert!(connections.state().ordinary.open.contains_key(&asked.id()), "it has sent a request");
+    }
+
+    /// A client that is far away may need some time until its first request arrives.
+    #[tokio::test(start_paused = true)]
+    async fn a_new_connection_stays_while_others_are_idle_for_longer() {
+        let limits = limits(2);
+        let connections = connections(&limits);
+        let asked = open(&connections, &limits).unwrap();
+        drop(asked.activity.request());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let new = open(&connections, &limits).unwrap();
+        tokio::time::advance(Duration::from_millis(500)).await;
+        let _third = open(&connections, &limits).unwrap();
+        assert!(connections.state().ordinary.open.contains_key(&new.id()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_whose_clients_do_not_continue_make_room() {
+        let limits = limits(3);
+        let connections = connections(&limits);
+        let all: Vec<Open> = (0..3).map(|_| open(&connections, &limits).unwrap()).collect();
+        let requests: Vec<_> = all.iter().map(|one| one.activity.request()).collect();
+        let is_open = |nth: usize| connections.state().ordinary.open.contains_key(&all[nth].id());
+        // One request is being answered, the body of another does not come, and nobody reads an answer.
+        let _arriving = requests[1].arriving();
+        all[2].activity.record_blocked_write();
+        let spare = open(&connections, &limits).unwrap();
+        assert!(spare.spare, "all of them may still continue");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!connections.is_full());
+        requests[1].record_progress();
+        let new = open(&connections, &limits).unwrap();
+        let _busy = new.activity.request();
+        assert!(!new.spare);
+        assert_eq!([0, 1, 2].map(is_open), [true, true, false]);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!open(&connections, &limits).unwrap().spare);
+        assert_eq!([0, 1].map(is_open), [true, false]);
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ impl std::error::Error for Panic {}
 /// A panic can leave state half-changed. This does no harm here, because the state of a handler is dropped
 /// with the handler, and shared state is behind locks and atomics.
 ///
-/// The future is pinned by the caller. Otherwise, the returned future would have room for it twice.
+/// The future is pinned by the caller. Otherwise, the returned future would store it twice.
 pub async fn catch<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Panic> {
     std::future::poll_fn(|cx| {
         // An outer `catch` may have set the value, so this function restores the value after the poll.

@@ -40,7 +40,7 @@ pub(crate) async fn answer<A: App>(
         || if is_local(request, context) { Disclosure::Full } else { server.app.disclosure(request) };
     let answer = match path {
         "/health" => health::<A>(),
-        // Boxed, because every request has room for this future.
+        // Boxed. Otherwise, the future of every request would be large enough for this one.
         "/ready" => Box::pin(ready(server, disclosure())).await,
         _ => metrics(server, server.app.disclosure(request), request),
     };
@@ -108,5 +108,5 @@ fn metrics<A: App>(
         return Err(ApiError::unauthorized(code, "reading the metrics needs one of READ_TOKENS")
             .hint("send the header Authorization: Bearer …, or use METRICS_PORT"));
     }
-    Ok(response::content(StatusCode::OK, "text/plain; version=0.0.4", meters::install().render()))
+    Ok(response::made(StatusCode::OK, "text/plain; version=0.0.4", meters::install().render().into_bytes()))
 }

@@ -21,6 +21,12 @@ pub fn content(status: StatusCode, content_type: &'static str, body: impl Into<B
     typed(status, content_type, full(body))
 }
 
+/// Makes a response whose text was made for this answer only, so that it counts towards the memory of all
+/// answers.
+pub(crate) fn made(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
+    typed(status, content_type, owned(body))
+}
+
 fn typed(status: StatusCode, content_type: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -35,5 +41,5 @@ fn typed(status: StatusCode, content_type: &'static str, body: Body) -> Response
 /// are not strings.
 pub fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(value).map_err(ApiError::internal)?;
-    Ok(typed(status, "application/json", owned(body)))
+    Ok(made(status, "application/json", body))
 }

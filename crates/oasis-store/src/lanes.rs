@@ -54,7 +54,7 @@ impl<K: Copy + Eq + Hash + Ord, T> Lanes<K, T> {
         self.lane(sender, weight).items.push_back((item, weight));
     }
 
-    /// Adds an item as the next one of all.
+    /// Adds an item in front of all others.
     pub fn push_front(&mut self, sender: K, weight: usize, item: T) {
         self.remove_turn(sender);
         self.turns.push_front(sender);
@@ -110,7 +110,7 @@ impl<K: Copy + Eq + Hash + Ord, T> Lanes<K, T> {
 
     /// Takes out the newest item of the sender with the greatest weight, to make room for an item of
     /// `sender` with this `weight`. Only senders that have more than `sender` would then have give way.
-    /// `None` if they can't give the weight `needed`: no item gives way in vain.
+    /// `None` if they cannot free the weight `needed`; then no item is removed.
     pub fn give_way(&mut self, sender: K, weight: usize, needed: usize) -> Option<T> {
         let own = self.lanes.get(&sender).map_or(0, |lane| lane.weight) + weight;
         let larger = || self.lanes.iter().filter(|(other, lane)| **other != sender && lane.weight > own);

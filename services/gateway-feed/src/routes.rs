@@ -103,7 +103,7 @@ impl App for Gateway {
                 Query::parse(request.uri().query(), &[])?;
                 health(ticker::mode(self.streams.ticker.state().presence))
             }
-            // Each request has room for the largest future of this function. So large futures are boxed.
+            // Large futures are boxed. Otherwise, the future of every request would be as large as they are.
             Route::Events if action == Action::Read => {
                 self.readers.admit(&request).await?;
                 let asker = self.asker(&request, context);

@@ -23,7 +23,7 @@ use crate::turns::{Asker, Cost, Turns};
 const WORDS: ItemWords = ItemWords { one: "event", bad: "bad_event", too_many: "too_many_events" };
 /// An event with more bytes is large. Most events are smaller, and a `meta` that is stored has no more.
 const LARGE_BYTES: usize = 16 << 10;
-/// The maximum number of bytes of large events that wait for their turn.
+/// The maximum number of bytes of the requests whose large events wait for their turn.
 const MOST_WAITING_BYTES: usize = 64 << 20;
 /// The turn to parse a large event. The process parses one large event at a time, because parsed JSON can
 /// need a hundred times the memory of its text.
@@ -69,7 +69,7 @@ pub(super) async fn read(
             .hint("add the header Content-Type: application/json"));
     }
     if !is_array(body) {
-        let (event, form) = one(None, body, now, (sender, agents)).await?;
+        let (event, form) = one(None, body, body.len(), now, (sender, agents)).await?;
         return Ok(Received { events: vec![event], created: form.is_created() });
     }
     let slices = slices(body, &WORDS)?;
@@ -77,24 +77,26 @@ pub(super) async fn read(
     let mut pauses = Pauses::default();
     for (nth, slice) in slices.into_iter().enumerate() {
         pauses.before(slice).await;
-        let (event, form) = one(Some(nth), slice, now, (sender, agents)).await?;
+        let (event, form) = one(Some(nth), slice, body.len(), now, (sender, agents)).await?;
         created &= form.is_created();
         events.push(event);
     }
     Ok(Received { events, created })
 }
 
-/// Reads one event, and returns it with its form. `nth` is its place in the array.
+/// Reads one event, and returns it with its form. `nth` is its place in the array. While the event waits for
+/// its turn, the request holds `held` bytes.
 async fn one(
     nth: Option<usize>,
     text: &[u8],
+    held: usize,
     now: Ts,
     from: (Sender<'_>, &Agents),
 ) -> Result<(NewEvent, Form), ApiError> {
     // The form is not known before the text is parsed. Until then, the largest limit of all forms applies.
     check_size(text, form::MOST_LENIENT_BYTES).map_err(|refusal| refused(nth, &refusal))?;
     let parsed = if text.len() > LARGE_BYTES {
-        let _turn = LARGE.take(Asker::of_client(from.0.lane()), Cost::Cheap, text.len()).await?;
+        let _turn = LARGE.take(Asker::of_client(from.0.lane()), Cost::Cheap, held).await?;
         beside_others(|| parse(text, now, from))
     } else {
         parse(text, now, from)
@@ -102,8 +104,8 @@ async fn one(
     parsed.map_err(|refusal| refused(nth, &refusal))
 }
 
-/// Does work that needs a processor for long. The other tasks of this thread continue in another thread, if
-/// the runtime has threads.
+/// Runs work that keeps a processor busy for a long time. The other tasks of this thread continue in another
+/// thread, if the runtime has threads.
 fn beside_others<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => block_in_place(work),

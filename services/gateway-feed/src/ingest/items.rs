@@ -90,7 +90,8 @@ impl Pauses {
     }
 }
 
-/// Reads the items of a body. A large body takes long, so the function yields to other requests in between.
+/// Reads the items of a body. A large body takes a long time, so the function yields to other requests in
+/// between.
 ///
 /// # Errors
 /// 400 if the body is not JSON, has no item or too many items, or if `read` refuses an item.
