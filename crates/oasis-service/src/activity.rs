@@ -131,8 +131,8 @@ impl Activity {
         let in_flight = self.in_flight.load(Relaxed);
         if in_flight > 0 {
             let arriving = (self.arriving.load(Relaxed) == in_flight).then_some(last);
-            let stalled = since_mark(&self.blocked_since).or(arriving).filter(is_over);
-            return stalled.map(|since| Idle { state: IdleState::Stalled, since });
+            let waits = since_mark(&self.blocked_since).or(arriving);
+            return waits.map(|since| Idle { state: IdleState::Busy, since });
         }
         Some(match since_mark(&self.head_since) {
             None => Idle { state: IdleState::Asked, since: last },
@@ -165,8 +165,8 @@ enum IdleState {
     Silent,
     /// No request is in flight. The client may have connected a moment ago.
     Asked,
-    /// The client does not continue the body of its request, or does not read the answer.
-    Stalled,
+    /// The body of the request is arriving, or the client must read a part of the answer first.
+    Busy,
 }
 
 /// Marks a request as in flight until this value is dropped.
