@@ -137,7 +137,7 @@ impl Activity {
         Some(match since_mark(&self.head_since) {
             None => Idle { state: IdleState::Asked, since: last },
             Some(since) if is_over(&since) => Idle { state: IdleState::Silent, since },
-            Some(since) => Idle { state: IdleState::Asked, since },
+            Some(since) => Idle { state: IdleState::Busy, since },
         })
     }
 
@@ -163,9 +163,9 @@ pub(crate) struct Idle {
 enum IdleState {
     /// The client has sent no request, or has begun to send another one.
     Silent,
-    /// No request is in flight. The client may have connected a moment ago.
+    /// No request is in flight.
     Asked,
-    /// The body of the request is arriving, or the client must read a part of the answer first.
+    /// The head or the body of a request is arriving, or the client must read a part of the answer first.
     Busy,
 }
 

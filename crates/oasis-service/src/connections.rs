@@ -325,8 +325,14 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         let new = open(&connections, &limits).unwrap();
         tokio::time::advance(Duration::from_millis(500)).await;
-        let _third = open(&connections, &limits).unwrap();
-        assert!(connections.state().ordinary.open.contains_key(&new.id()));
+        let third = open(&connections, &limits).unwrap();
+        let is_open = |id| connections.state().ordinary.open.contains_key(&id);
+        assert!(is_open(new.id()) && !is_open(asked.id()));
+        // The body of the third connection does not come, but the new connection has waited for longer.
+        let request = third.activity.request();
+        let _arriving = request.arriving();
+        let _fourth = open(&connections, &limits).unwrap();
+        assert!(is_open(third.id()) && !is_open(new.id()));
     }
 
     #[tokio::test(start_paused = true)]
