@@ -1,6 +1,5 @@
 //! Tests `oasis doctor` against separate services with a real database, and with nothing running.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use oasis_postgres::testing::{self, TestDatabase};
@@ -8,7 +7,7 @@ use oasis_service::Shutdown;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::process::{Done, oasis};
+use crate::process::{Done, NOBODY, oasis};
 
 const SECRET: &str = "It's a Secret to Everybody";
 
@@ -179,10 +178,8 @@ async fn a_database_without_the_schema_is_reported_with_the_remedy() {
 
 #[test]
 fn with_nothing_running_the_report_says_what_to_start() {
-    // Nothing listens on a port that was just released.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (url, data) = (format!("http://{free}"), folder.path().to_str().unwrap());
+    let (url, data) = (format!("http://{NOBODY}"), folder.path().to_str().unwrap());
     let done = run(&["doctor", "--url", &url, "--data", data], &[]);
     assert_eq!(done.code, 1, "{}", done.stdout);
     let starts: Vec<&str> = done.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
@@ -204,8 +201,7 @@ fn with_nothing_running_the_report_says_what_to_start() {
 
 #[test]
 fn the_exit_code_tells_of_a_problem_even_if_the_output_is_closed() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{free}");
+    let url = format!("http://{NOBODY}");
     for flags in [&[][..], &["--json"]] {
         let (mut running, lines) =
             oasis(&[&["doctor", "--url", &url, "--data", "/nowhere"], flags].concat()).start();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::fake::{Answer, Then, serve};
-use crate::process::oasis;
+use crate::process::{NOBODY, oasis};
 
 const MINIMAL: [&str; 5] = ["emit", "--kind", "task.init", "--status", "queued"];
 
@@ -55,14 +55,13 @@ fn without_an_answer_the_outcome_is_reported_as_unknown() {
 
 #[test]
 fn a_service_that_does_not_answer_is_reported_with_what_was_tried() {
-    // Nothing listens on a port that was just released.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for done in [
-        oasis(&[&MINIMAL[..], &["--url", &free.to_string()]].concat()).finish(),
-        oasis(&MINIMAL).env("OASIS_URL", &free.to_string()).finish(),
+        oasis(&[&MINIMAL[..], &["--url", NOBODY]].concat()).finish(),
+        oasis(&MINIMAL).env("OASIS_URL", NOBODY).finish(),
     ] {
         assert_eq!(done.code, 1);
-        let tried = format!("\n  tried: http://{free}, from --url or OASIS_URL\n  hint: start gateway-feed");
+        let tried =
+            format!("\n  tried: http://{NOBODY}, from --url or OASIS_URL\n  hint: start gateway-feed");
         assert!(done.stderr.contains(&tried), "{}", done.stderr);
     }
 }

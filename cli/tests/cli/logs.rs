@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::fake::{Answer, Then, serve};
-use crate::process::oasis;
+use crate::process::{NOBODY, oasis};
 
 const EMPTY: &str = r#"{"roomId":"r","lines":[],"cursor":null,"more":false}"#;
 const CONNECTED: &str =
@@ -131,9 +131,8 @@ fn a_refusal_in_the_middle_reports_how_many_lines_are_stored() {
 
 #[test]
 fn a_gateway_that_does_not_answer_at_first_is_an_error() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for flags in [&["emit-log", "r", "x"][..], &["logs", "r"], &["logs", "r", "-f"], &["rooms"]] {
-        let done = oasis(&[flags, &["--url", &free]].concat()).finish();
+        let done = oasis(&[flags, &["--url", NOBODY]].concat()).finish();
         assert_eq!(done.code, 1);
         assert!(done.stderr.contains("tried: http://127.0.0.1:"), "{flags:?}: {}", done.stderr);
     }

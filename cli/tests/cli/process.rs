@@ -8,6 +8,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+/// An address at which nothing listens. A port that was just released would not do, because another test
+/// could get this port.
+pub(crate) const NOBODY: &str = "127.0.0.1:1";
+
 /// The time limit of a command. No test needs nearly this long, so a command that exceeds the limit has hung.
 const LIMIT: Duration = Duration::from_secs(120);
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::fake::{Answer, Fake, Request, serve};
-use crate::process::{Done, oasis};
+use crate::process::{Done, NOBODY, oasis};
 
 pub(crate) const SECRET: &str = "It's a Secret to Everybody";
 
@@ -173,13 +173,12 @@ fn a_wrong_secret_and_bad_files_are_reported() {
 
 #[test]
 fn an_unreachable_service_ends_the_run() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_directory, path) = collection(&["push"; 50]);
     let done =
-        oasis(&["replay", path.to_str().unwrap(), "--secret", SECRET, "--url", &format!("http://{free}")])
+        oasis(&["replay", path.to_str().unwrap(), "--secret", SECRET, "--url", &format!("http://{NOBODY}")])
             .finish();
     assert_eq!(done.code, 1);
     assert!(done.stdout.ends_with("failed     8\nnot sent   42\n"), "{}", done.stdout);
-    assert!(done.stderr.contains(&format!("tried: http://{free}, from --url")), "{}", done.stderr);
+    assert!(done.stderr.contains(&format!("tried: http://{NOBODY}, from --url")), "{}", done.stderr);
     assert_eq!(done.stderr.matches("tried:").count(), 1, "{}", done.stderr);
 }

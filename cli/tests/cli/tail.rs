@@ -1,10 +1,9 @@
 //! Tests `oasis tail` against feeds that break, refuse requests, fall silent, or send unusual messages.
 
-use std::net::TcpListener;
 use std::sync::{Mutex, mpsc};
 
 use crate::fake::{Answer, Fake, Then, serve};
-use crate::process::oasis;
+use crate::process::{NOBODY, oasis};
 
 const CONNECTED: &str =
     "retry: 1\n\ndata: {\"type\":\"connected\",\"ts\":\"t\",\"mode\":\"live\",\"head\":7}\n\n";
@@ -270,9 +269,7 @@ fn simulated_events_are_marked_and_not_counted() {
 
 #[test]
 fn a_tail_that_ends_by_itself_does_not_wait_for_a_first_connection() {
-    // Nothing listens on a port that was just released.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{free}");
+    let url = format!("http://{NOBODY}");
     for flags in [&["--no-follow"][..], &["-n", "1"]] {
         let done = oasis(&[&["tail", "--url", &url], flags].concat()).finish();
         assert_eq!((done.code, done.stdout.as_str()), (1, ""));

@@ -1,11 +1,10 @@
 //! Tests `oasis watch` with a real gateway.
 
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::fake::{Answer, Then, serve};
 use crate::gateway::Gateway;
-use crate::process::{Done, oasis};
+use crate::process::{Done, NOBODY, oasis};
 
 const RUN: &str = "https://github.com/acme/gateway/actions/runs";
 
@@ -132,8 +131,7 @@ fn a_gateway_that_does_not_answer_ends_the_watch_after_the_timeout() {
 
 #[test]
 fn a_task_that_cannot_be_watched_has_its_own_exit_code() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let done = oasis(&["watch", "DEV-CICDL-0031", "--url", &free.to_string()]).finish();
+    let done = oasis(&["watch", "DEV-CICDL-0031", "--url", NOBODY]).finish();
     assert_eq!((done.code, done.stdout.as_str()), (5, ""));
     assert!(
         done.stderr.contains("error: cannot connect to") && done.stderr.contains("tried:"),
