@@ -78,6 +78,14 @@ impl Activity {
         self.opened + Duration::from_millis(mark - 1)
     }
 
+    /// The time of a mark. `None` for 0, which means never.
+    fn since(&self, mark: &AtomicU64) -> Option<Instant> {
+        match mark.load(Relaxed) {
+            0 => None,
+            mark => Some(self.time_of(mark)),
+        }
+    }
+
     /// Records that bytes were written.
     pub(crate) fn record_write(&self) {
         // Over HTTP/2, this can be the answer to a PING.
@@ -120,53 +128,47 @@ impl Activity {
         InFlight { activity: Arc::clone(self), place: OnceLock::new() }
     }
 
-    /// Since when the connection only waits for its client. `None` if a request is being answered.
-    pub(crate) fn idle(&self) -> Option<Idle> {
+    /// What the connection waits for, if it only waits for its client. `None` if a request is being answered.
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
         let last = self.time_of(self.last_activity.load(Relaxed));
-        let since_mark = |mark: &AtomicU64| match mark.load(Relaxed) {
-            0 => None,
-            mark => Some(self.time_of(mark)),
-        };
-        let is_over = |since: &Instant| since.elapsed() >= ROUND_TRIP;
         let in_flight = self.in_flight.load(Relaxed);
         if in_flight > 0 {
             let arriving = (self.arriving.load(Relaxed) == in_flight).then_some(last);
-            let waits = since_mark(&self.blocked_since).or(arriving);
-            return waits.map(|since| Idle { state: IdleState::Busy, since });
+            let since = self.since(&self.blocked_since).or(arriving)?;
+            return Some(Waiting { state: WaitState::Moving, since });
         }
-        Some(match since_mark(&self.head_since) {
-            None => Idle { state: IdleState::Asked, since: last },
-            Some(since) if is_over(&since) => Idle { state: IdleState::Silent, since },
-            Some(since) => Idle { state: IdleState::Busy, since },
+        Some(match self.since(&self.head_since) {
+            None => Waiting { state: WaitState::Idle, since: last },
+            Some(since) if since.elapsed() >= ROUND_TRIP => Waiting { state: WaitState::Silent, since },
+            Some(since) => Waiting { state: WaitState::Moving, since },
         })
     }
 
     /// The time at which the connection is closed if there is no further activity.
     pub(crate) fn deadline(&self) -> Instant {
         let idle = self.time_of(self.last_activity.load(Relaxed)) + self.idle_timeout;
-        let after = |mark: u64, limit| (mark > 0).then(|| self.time_of(mark) + limit);
-        let head = after(self.head_since.load(Relaxed), self.header_timeout);
-        let blocked = after(self.blocked_since.load(Relaxed), self.stall_timeout);
+        let head = self.since(&self.head_since).map(|since| since + self.header_timeout);
+        let blocked = self.since(&self.blocked_since).map(|since| since + self.stall_timeout);
         [head, blocked].into_iter().flatten().fold(idle, Instant::min)
     }
 }
 
 /// A connection that waits for its client. Connections are in the order in which they make room for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Idle {
-    state: IdleState,
+pub(crate) struct Waiting {
+    state: WaitState,
     /// The last activity, or since when the head of a request is due.
     since: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum IdleState {
-    /// The client has sent no request, or has begun to send another one.
+enum WaitState {
+    /// The head of a request has been due for [`ROUND_TRIP`].
     Silent,
     /// No request is in flight.
-    Asked,
+    Idle,
     /// The head or the body of a request is arriving, or the client must read a part of the answer first.
-    Busy,
+    Moving,
 }
 
 /// Marks a request as in flight until this value is dropped.

@@ -220,15 +220,11 @@ impl State {
             return false;
         }
         candidates.sort_unstable_by(|a, b| a.rank.cmp(&b.rank).then(a.pace.total_cmp(&b.pace)));
-        let least = budget.total / FREED_PART;
-        let wanted = Over {
-            total: if over.total > 0 { over.total.max(least) } else { 0 },
-            large: if over.large > 0 { over.large.max(least) } else { 0 },
-        };
+        let at_least = |over: usize| if over > 0 { over.max(budget.total / FREED_PART) } else { 0 };
+        let wanted = Over { total: at_least(over.total), large: at_least(over.large) };
         let mut freed = Over { total: 0, large: 0 };
         for Candidate { id, bytes, large, .. } in candidates {
-            let helps = freed.total < wanted.total || (large > 0 && freed.large < wanted.large);
-            if !helps {
+            if freed.total >= wanted.total && (large == 0 || freed.large >= wanted.large) {
                 continue;
             }
             (freed.total, freed.large) = (freed.total + bytes, freed.large + large);

@@ -13,11 +13,11 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::Limits;
-use crate::activity::{Activity, Idle};
+use crate::activity::{Activity, Waiting};
 
-/// The minimum time between two searches for idle connections, if the first one found none.
+/// The minimum time between two searches for connections that wait, if the first one found none.
 const SEARCH_AGAIN: Duration = Duration::from_millis(100);
-/// A search remembers the longest-idle 1/64 of all connections, but at least [`FEWEST`]. The next new
+/// A search remembers the first 1/64 of all connections that make room, but at least [`FEWEST`]. The next new
 /// connections then need no search.
 const PART: usize = 64;
 const FEWEST: usize = 16;
@@ -45,9 +45,9 @@ struct State {
 #[derive(Default)]
 struct Group {
     open: HashMap<u64, Connection>,
-    /// Connections that were idle at the last search. Ordered from the shortest idle time to the longest.
-    idle: Vec<(u64, Idle)>,
-    /// When a search found no idle connection.
+    /// Connections that waited for their clients at the last search. The last one makes room first.
+    waiting: Vec<(u64, Waiting)>,
+    /// When a search found no connection that waits.
     found_none: Option<Instant>,
 }
 
@@ -90,7 +90,7 @@ impl Connections {
     /// Whether a new connection could only be used for probes.
     pub(crate) fn is_full(&self) -> bool {
         let open = &self.state().ordinary.open;
-        open.len() >= self.most && open.values().all(|one| one.activity.idle().is_none())
+        open.len() >= self.most && open.values().all(|one| one.activity.waiting().is_none())
     }
 
     /// Counts a new connection, and makes room for it if there are too many. `None` if the connection must be
@@ -135,14 +135,14 @@ impl State {
         if spare { &mut self.spare } else { &mut self.ordinary }
     }
 
-    /// Whether a group has fewer than `most` connections. If not, ends the one that has been idle for the
-    /// longest time. Returns false if no connection is idle.
+    /// Whether a group has fewer than `most` connections. If not, ends the one that has waited for its
+    /// client for the longest time. Returns false if no connection waits.
     fn has_room(&mut self, spare: bool, most: usize) -> bool {
         let group = self.group(spare);
         if group.open.len() < most {
             return true;
         }
-        let Some(id) = group.longest_idle() else { return false };
+        let Some(id) = group.longest_waiting() else { return false };
         self.remove(spare, id).and_then(|connection| connection.task).inspect(AbortHandle::abort);
         true
     }
@@ -161,31 +161,31 @@ impl State {
 
 impl Group {
     /// The connection that has waited for its client for the longest time. `None` if no connection does.
-    fn longest_idle(&mut self) -> Option<u64> {
+    fn longest_waiting(&mut self) -> Option<u64> {
         loop {
-            while let Some((id, idle)) = self.idle.pop() {
+            while let Some((id, waiting)) = self.waiting.pop() {
                 // The connection may have ended, or may have been used since the search.
-                if self.open.get(&id).is_some_and(|one| one.activity.idle() == Some(idle)) {
+                if self.open.get(&id).is_some_and(|one| one.activity.waiting() == Some(waiting)) {
                     return Some(id);
                 }
             }
             if self.found_none.is_some_and(|when| when.elapsed() < SEARCH_AGAIN) {
                 return None;
             }
-            self.idle = self
+            self.waiting = self
                 .open
                 .iter()
                 .filter(|(_, connection)| connection.task.is_some())
-                .filter_map(|(id, connection)| Some((*id, connection.activity.idle()?)))
+                .filter_map(|(id, connection)| Some((*id, connection.activity.waiting()?)))
                 .collect();
-            let kept = (self.open.len() / PART).max(FEWEST).min(self.idle.len());
+            let kept = (self.open.len() / PART).max(FEWEST).min(self.waiting.len());
             if kept == 0 {
                 self.found_none = Some(Instant::now());
                 return None;
             }
-            self.idle.select_nth_unstable_by_key(kept - 1, |(_, idle)| *idle);
-            self.idle.truncate(kept);
-            self.idle.sort_unstable_by_key(|(_, idle)| std::cmp::Reverse(*idle));
+            self.waiting.select_nth_unstable_by_key(kept - 1, |(_, waiting)| *waiting);
+            self.waiting.truncate(kept);
+            self.waiting.sort_unstable_by_key(|(_, waiting)| std::cmp::Reverse(*waiting));
         }
     }
 }
